@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,18 +26,14 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
     no permission); the file that stood at `path` before is then untouched.
     """
     path = Path(path)
-    temporary: str | None = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; give what open() would have given.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        temporary = None
+        temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(
@@ -45,14 +41,8 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
             f"{path.parent}, then try again; what stood there before is unchanged."
         ) from error
     finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
