@@ -1,0 +1,72 @@
+"""The command line: one file a command, each of which parses, calls and prints, and nothing else.
+
+A command's file is imported only when the command is used: the first line of output must not wait for
+libraries that another command needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from pipeline.blas import prefer_wide_kernels
+from pipeline.errors import InkproofError
+
+# Name → the line in `python main.py --help`. The file is pipeline/cli/<name>.py, its object `command`.
+COMMANDS = {
+    "run": "Train at several noise levels, compare, and write a submission (the default).",
+    "recipes": "List the recipes that come along.",
+}
+DEFAULT = "run"
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Finds commands by name, imports them late, and takes `run` when the first word is an option or missing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"pipeline.cli.{name}").command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name=None, version=importlib.import_module("pipeline").__version__)
+def group() -> None:
+    """Inkproof: from Kaggle's rows of pixels to an honest comparison and a submission.
+
+    Without a command it does what `run` does. Each command has its own --help.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process: 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C."""
+    prefer_wide_kernels()
+    try:
+        group.main(arguments, prog_name="python main.py", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except InkproofError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        print("\nStopped. Files written before are whole; nothing half-written is left.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,28 @@
+"""`python main.py check`: what Kaggle would not say about a submission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SHOWN = 20
+
+
+@click.command("check", short_help="Look for faults in a submission file.")
+@click.argument("file", type=click.Path(path_type=Path), default="submissions/submission.csv")
+@click.option("--data", type=click.Path(path_type=Path), help="Kaggle's files, else those in data/.")
+def command(file: Path, data: Path | None) -> None:
+    """Check FILE [default: submissions/submission.csv] against test.csv, sample_submission.csv and the
+    training labels. Nothing is sent."""
+    from pipeline.dataset import load
+    from pipeline.submission import check_for, require_valid
+
+    competition = load(data)
+    faults = check_for(file, competition)
+    for fault in faults[:SHOWN]:
+        click.echo(f"{file}: {fault}")
+    if len(faults) > SHOWN:
+        click.echo(f"… and {len(faults) - SHOWN:,} more")
+    require_valid(file, faults)
+    click.echo(f"{file}: {len(competition.ids):,} rows, fit for {competition.name}.")

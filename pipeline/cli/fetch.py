@@ -1,0 +1,39 @@
+"""`python main.py fetch`: the competition's files into the data folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("fetch", short_help="Bring the competition's files into data/.")
+@click.option("--competition", default="digit-recognizer", show_default=True, help="Short name, or address.")
+@click.option("--source", type=click.Choice(["kaggle", "openml"]), default="kaggle", show_default=True,
+              help="openml: MNIST without a Kaggle account (not Kaggle's split).")  # fmt: skip
+@click.option("--data", "folder", type=click.Path(path_type=Path), default="data", show_default=True,
+              help="Folder to put the files into.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace other files of the same names.")
+@click.option("--time-limit", type=click.FloatRange(min=1), default=3600, show_default=True,
+              help="Seconds after which a download is given up; the same command resumes it.")  # fmt: skip
+def command(competition: str, source: str, folder: Path, force: bool, time_limit: float) -> None:
+    """Fetch train.csv and test.csv with the kaggle client, prove them whole, and put them into data/."""
+    from pipeline.kaggle.client import Limits, slug_of
+    from pipeline.kaggle.fetch import fetch
+    from pipeline.kaggle.openml import NOTE, fetch_openml
+
+    if source == "openml":
+        files = fetch_openml(folder, force=force)
+        click.echo(NOTE.strip())
+    else:
+        show = _show_progress if sys.stderr.isatty() else None
+        limits = Limits(download=time_limit)
+        files = fetch(slug_of(competition), folder, force=force, limits=limits, on_progress=show)
+    for file in files:
+        state = "" if file.is_new else ", unchanged"
+        click.echo(f"{file.path}: {file.size / 1e6:,.1f} MB{state}")
+
+
+def _show_progress(text: str) -> None:
+    click.echo(f"\r\x1b[K{text}", nl=text.startswith("100%"), err=True)

@@ -1,0 +1,111 @@
+"""`python main.py runs`: the ledger, listed, compared, exported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+# Given before or after show, best, diff, export: both mean the same.
+_folder = click.option(
+    "--runs", "folder", type=click.Path(path_type=Path), help="Folder of the ledger.  [default: runs]",
+    callback=lambda context, _, value: value or context.parent.params.get("folder") or Path("runs"),
+)  # fmt: skip
+
+
+@click.group("runs", invoke_without_command=True, short_help="List, compare and export runs.")
+@_folder
+@click.option("--status", type=click.Choice(["running", "finished", "failed", "died"]), help="Only these.")
+@click.option("--recipe", help="Only runs of this recipe.")
+@click.option("--data-name", help="Only runs on this data.")
+@click.option("--since", help="Only runs since this date, as 2026-01-31.")
+@click.option("--sort", default="started", show_default=True, help="Column to sort by, the largest first.")
+@click.option("--reverse", is_flag=True, help="The smallest first.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that is known.")
+@click.pass_context
+def command(context, folder, status, recipe, data_name, since, sort, reverse, limit, as_csv, as_json) -> None:
+    """List all runs with their scores, the newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    from pipeline.ledger import Ledger, listing
+
+    filters = {"status": status, "recipe": recipe, "data": data_name, "since": since}
+    runs = listing.select(Ledger(folder).runs(), **filters, sort=sort, reverse=reverse, limit=limit)
+    if as_csv or as_json:
+        click.echo(listing.as_csv(runs) if as_csv else listing.as_json(runs), nl=False)
+    elif runs:
+        _print_table(listing.HEADINGS, map(listing.cells, runs))
+    else:
+        click.echo("No runs yet: type `python main.py`." if status is None else "No such runs.")
+
+
+@command.command("show")
+@click.argument("id")
+@_folder
+def show(id: str, folder: Path) -> None:
+    """Show everything about run ID (the beginning of an id is enough)."""
+    from pipeline.ledger import Ledger, listing
+
+    _print_details(listing.details(Ledger(folder).run(id), folder))
+
+
+@command.command("best")
+@click.option("--by", type=click.Choice(["holdout", "public"]), default="holdout", show_default=True,
+              help="Accuracy on the holdout, or Kaggle's public score.")  # fmt: skip
+@_folder
+def best(by: str, folder: Path) -> None:
+    """Show the run with the best score."""
+    from pipeline.ledger import Ledger, listing
+
+    _print_details(listing.details(listing.best(Ledger(folder).runs(), by), folder))
+
+
+@command.command("diff")
+@click.argument("first")
+@click.argument("second")
+@_folder
+def diff(first: str, second: str, folder: Path) -> None:
+    """Show what changed from run FIRST to run SECOND, and whether it is more than chance."""
+    from pipeline.ledger import Ledger
+    from pipeline.ledger.comparison import compare
+
+    ledger = Ledger(folder)
+    one, two = ledger.run(first), ledger.run(second)
+    found = compare(one, two, folder)
+    rows = [(c.name, "" if c.first is None else str(c.first), "" if c.second is None else str(c.second))
+            for c in (*found.recipe, *found.results)]  # fmt: skip
+    if rows:
+        _print_table(["", one.id, two.id], rows)
+    click.echo(found.verdict)
+
+
+@command.command("export")
+@click.option("--mlflow", "uri", required=True, help="Address of an MLflow store, as sqlite:///mlflow.db.")
+@_folder
+def export(uri: str, folder: Path) -> None:
+    """Copy the runs that are not there yet to an MLflow store."""
+    from pipeline.ledger import Ledger, mlflow
+
+    count = mlflow.export(Ledger(folder).runs(), uri)
+    click.echo(f"{count:,} new runs are in {uri}.")
+
+
+def _print_details(lines: Iterable[tuple[str, str]]) -> None:
+    for name, value in lines:
+        click.echo(f"{name}: {value}")
+
+
+def _print_table(headings: list[str], rows: Iterable[Iterable[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    # A pipe has no width: nothing may be cut off there.
+    Console(width=None if sys.stdout.isatty() else 400).print(table)

@@ -1,0 +1,179 @@
+"""MNIST as it is handed round elsewhere: four IDX files, or one npz archive in Keras' layout."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels
+from pipeline.dataset.kaggle_csv import SUBMISSION_HEADER
+from pipeline.dataset.source import MAX_MEMBER_BYTES, reading
+from pipeline.errors import DataError
+
+IDX_NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
+"""'train-images-idx3-ubyte' as published, 'train-images.idx3-ubyte' as some unpackers name it."""
+
+NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")
+
+UINT8_MAGIC = {3: 0x00000803, 1: 0x00000801}
+"""IDX magic number by number of dimensions: two zero bytes, type 8 (unsigned byte), dimensions."""
+
+
+def find_idx(folder: Path) -> dict[tuple[str, str], Path]:
+    """The IDX files in `folder` by part ('train', 't10k') and content ('images', 'labels')."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.iterdir()):
+        if match := IDX_NAME.fullmatch(path.name):
+            found.setdefault((match[1], match[2]), path)  # plain before .gz, which sorts later
+    return found
+
+
+def read_idx_competition(files: dict[tuple[str, str], Path], folder: Path) -> Competition:
+    """Read the files that find_idx found; test labels may be missing. Raises DataError."""
+    for part, content in (("train", "images"), ("train", "labels"), ("t10k", "images")):
+        if (part, content) not in files:
+            raise DataError(
+                f"{folder} has no {part}-{content} file, and IDX data need train-images, train-labels and "
+                "t10k-images: put the missing file there."
+            )
+    arrays = {key: read_idx(path, 3 if key[1] == "images" else 1) for key, path in files.items()}
+    return _competition(
+        folder,
+        arrays["train", "images"],
+        arrays["train", "labels"],
+        arrays["t10k", "images"],
+        arrays.get(("t10k", "labels")),
+    )
+
+
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """Read an IDX file (plain or .gz) of unsigned bytes with 1 or 3 dimensions. Raises DataError.
+
+    The format: a magic number and one length per dimension (big-endian uint32), then the bytes.
+    """
+    header = struct.Struct(f">{1 + dimensions}I")
+    with reading(path), (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        start = file.read(header.size)
+        if len(start) < header.size:
+            raise _damaged(path, f"has {len(start)} bytes where its header alone takes {header.size}")
+        magic, *shape = header.unpack(start)
+        if magic != UINT8_MAGIC[dimensions]:
+            expected = UINT8_MAGIC[dimensions]
+            raise _damaged(
+                path, f"begins with 0x{magic:08x} where 0x{expected:08x} marks an IDX file of this kind"
+            )
+        size = int(np.prod(shape, dtype=object))
+        if size > MAX_MEMBER_BYTES:
+            raise _damaged(path, f"claims {size:,} bytes of data where {MAX_MEMBER_BYTES:,} are allowed")
+        # Reading (not allocating) bounds the memory by what is really there.
+        content = file.read(size + 1)
+    if len(content) != size:
+        found = "more" if len(content) > size else f"{len(content):,}"
+        raise _damaged(path, f"holds {found} bytes of data where its header says {size:,}")
+    return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
+
+
+def read_npz_competition(path: Path) -> Competition:
+    """Read x_train, y_train, x_test and (where it is there) y_test from an npz archive. Raises DataError."""
+    with reading(path):
+        try:
+            _check_npz_sizes(path)
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in NPZ_NAMES if name in archive}
+        except ValueError as error:
+            raise _damaged(path, f"holds something else than plain arrays ({error})") from None
+    for name in NPZ_NAMES[:3]:
+        if name not in arrays:
+            raise _damaged(path, f"has no array {name!r} where x_train, y_train and x_test are needed")
+    for name, array in arrays.items():
+        kind, dimensions, allowed = (
+            ("ui", 1, "whole numbers of shape (rows)")
+            if name.startswith("y")
+            else ("u", 3, "uint8 of shape (rows, side, side)")
+        )
+        if (
+            array.dtype.kind not in kind
+            or array.ndim != dimensions
+            or (kind == "u" and array.dtype != np.uint8)
+        ):
+            raise _damaged(
+                path, f"holds {name} as {array.dtype} of shape {array.shape} where {allowed} is allowed"
+            )
+    return _competition(path, *(arrays.get(name) for name in NPZ_NAMES))
+
+
+def _check_npz_sizes(path: Path) -> None:
+    """Refuse members that claim more than there is, because np.load allocates what a header claims."""
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.filename.removesuffix(".npy") not in NPZ_NAMES:
+                continue
+            with archive.open(info) as member:
+                version = np.lib.format.read_magic(member)
+                read_header = {
+                    (1, 0): np.lib.format.read_array_header_1_0,
+                    (2, 0): np.lib.format.read_array_header_2_0,
+                }.get(version)
+                if read_header is None:
+                    raise ValueError(f"{info.filename} is in version {version} of the npy format")
+                shape, _, dtype = read_header(member)
+            claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
+            allowed = min(info.file_size, MAX_MEMBER_BYTES)
+            if claimed > allowed:
+                raise _damaged(
+                    path, f"holds {info.filename}, which claims {claimed:,} bytes where {allowed:,} can be"
+                )
+
+
+def _competition(
+    path: Path,
+    train_images: np.ndarray,
+    train_values: np.ndarray,
+    test_images: np.ndarray,
+    test_values: np.ndarray | None,
+) -> Competition:
+    """Check what the four arrays must have in common, and join them."""
+    for part, images, values in (("train", train_images, train_values), ("test", test_images, test_values)):
+        if not len(images):
+            raise _damaged(path, f"has no {part} pictures where at least one is needed")
+        if values is not None and len(images) != len(values):
+            raise _damaged(path, f"has {len(images)} {part} pictures but {len(values)} {part} labels")
+    _, height, width = train_images.shape
+    if height != width or not height:
+        raise _damaged(path, f"has pictures of {height}×{width} pixels where squares are needed")
+    if test_images.shape[1:] != train_images.shape[1:]:
+        raise _damaged(
+            path, "has test pictures of another size than its train pictures"
+        )
+
+    labels, classes = index_labels(train_values.astype(np.int64), str(path))
+    train = Digits(np.ascontiguousarray(train_images), labels, classes)
+    test_labels = None
+    if test_values is not None:
+        unknown = np.setdiff1d(test_values, classes)
+        if len(unknown):
+            raise _damaged(path, f"has test label {unknown[0]}, which no train row has")
+        test_labels = np.searchsorted(classes, test_values)
+    test = Digits(np.ascontiguousarray(test_images), test_labels, classes)
+    digests = (hashlib.sha256(digits.images).hexdigest() for digits in (train, test))
+    return Competition(
+        train=train,
+        test=test,
+        ids=np.arange(1, test.n + 1),
+        id_column=SUBMISSION_HEADER[0],
+        label_column=SUBMISSION_HEADER[1],
+        name=path.stem if path.is_file() else path.resolve().name,
+        is_sample=False,
+        source=path,
+        fingerprint=fingerprint(train, *digests),
+    )
+
+
+def _damaged(path: Path, problem: str) -> DataError:
+    return DataError(f"{path} {problem}: download it again, or give Kaggle's train.csv and test.csv.")

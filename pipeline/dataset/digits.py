@@ -1,0 +1,102 @@
+"""What every reader returns: pictures with their labels, and the competition they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import DataError
+
+MIN_CLASSES, MAX_CLASSES = 2, 1000
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Square pictures and, where they are known, their labels.
+
+    images: (n, side, side) uint8, C-contiguous, as they stand in the file.
+    labels: (n,) int64, index into `classes`; None for unlabelled rows.
+    classes: (k,) the label values in sorted order, int64 or text; None where no labels are known.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    classes: np.ndarray | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of pictures."""
+        return len(self.images)
+
+    @property
+    def side(self) -> int:
+        """Height and width of a picture in pixels."""
+        return self.images.shape[1]
+
+    def take(self, rows: np.ndarray) -> Digits:
+        """The pictures at `rows` (indices or a mask) with their labels, as a copy; classes stay the same."""
+        return Digits(self.images[rows], None if self.labels is None else self.labels[rows], self.classes)
+
+
+@dataclass(frozen=True)
+class Competition:
+    """Labelled rows to learn from, unlabelled rows to predict, and how the answer must be written.
+
+    ids: (test.n,) int64 or text, the test rows' ids as they must stand in the submission.
+    id_column, label_column: the submission's header.
+    name: the competition's name on Kaggle where it can be told, else the name of the file or folder.
+    is_sample: True for scikit-learn's digits, whose figures must be named as such.
+    source: the file or folder that was read.
+    fingerprint: SHA-256 over pictures, labels and classes; the same data in another container
+        (CSV, zip, IDX, npz) has the same fingerprint.
+    """
+
+    train: Digits
+    test: Digits
+    ids: np.ndarray
+    id_column: str
+    label_column: str
+    name: str
+    is_sample: bool
+    source: Path
+    fingerprint: str
+
+
+def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Turn label values (n,) into indices (n,) int64 and the sorted classes (k,).
+
+    `where` names the data in the error. Raises DataError for fewer than 2 or more than 1,000 classes,
+    and for a class with a single row, which cannot stand both in the training rows and in a holdout.
+    """
+    classes, first_rows, labels, counts = np.unique(
+        values, return_index=True, return_inverse=True, return_counts=True
+    )
+    if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
+        found = f"1 class (every label is {classes[0]})" if len(classes) == 1 else f"{len(classes):,} classes"
+        raise DataError(
+            f"{where} holds {found} where {MIN_CLASSES} to {MAX_CLASSES:,} classes are allowed: check that "
+            "it is the label column and that no rows were lost."
+        )
+    if counts.min() < 2:
+        lonely = int(np.argmin(counts))
+        raise DataError(
+            f"{where} holds class {classes[lonely]} in a single row (row {first_rows[lonely] + 1}) where "
+            "every class needs at least 2, one to train on and one to check with: add rows of this class, or "
+            "remove it."
+        )
+    return labels.astype(np.int64, copy=False), classes
+
+
+def fingerprint(train: Digits, train_sha256: str, test_sha256: str) -> str:
+    """SHA-256 of a competition's contents, given the SHA-256 of both sets of pixels."""
+    described = {
+        "train": [list(train.images.shape), train_sha256],
+        "classes": train.classes.tolist(),
+        "labels": hashlib.sha256(train.labels.astype("<i8")).hexdigest(),
+        "test": test_sha256,
+    }
+    return hashlib.sha256(json.dumps(described).encode("utf-8")).hexdigest()

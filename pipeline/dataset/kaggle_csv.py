@@ -1,0 +1,175 @@
+"""train.csv, test.csv and, where it is there, sample_submission.csv → a Competition."""
+
+from __future__ import annotations
+
+import csv
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.dataset import cache
+from pipeline.dataset.columns import Layout, not_csv, test_layout, train_layout
+from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels
+from pipeline.dataset.rows import Table, key_array, read_table
+from pipeline.dataset.source import Source
+from pipeline.errors import DataError
+
+TRAIN, TEST, SAMPLE_SUBMISSION = "train.csv", "test.csv", "sample_submission.csv"
+DIGIT_RECOGNIZER = "digit-recognizer"
+SUBMISSION_HEADER = ("ImageId", "Label")
+"""Digit Recognizer's; used unless sample_submission.csv or an id column of test.csv says otherwise."""
+
+
+@dataclass(frozen=True)
+class CsvOptions:
+    """How to read the tables: names of the label and id columns (None: the usual ones), cache or not."""
+
+    label_column: str | None = None
+    id_column: str | None = None
+    cache: bool = True
+
+
+def read_competition(sources: dict[str, Source], path: Path, options: CsvOptions) -> Competition:
+    """Read a competition from `sources` by file name; `path` is the folder or zip that they come from.
+
+    Raises DataError for a file that is missing or not of Kaggle's format.
+    """
+    for needed in (TRAIN, TEST):
+        if needed not in sources:
+            raise DataError(
+                f"{path} has no {needed}, and both {TRAIN} and {TEST} are needed: put Kaggle's files there, "
+                "or name another place with --data."
+            )
+    train_source, test_source = sources[TRAIN], sources[TEST]
+
+    with ThreadPoolExecutor(2) as threads:  # hashing and decoding let other threads run
+        train_rows = threads.submit(_rows, train_source, TRAIN, options)
+        test_rows = threads.submit(_rows, test_source, TEST, options)
+        train_table, test_table = train_rows.result(), test_rows.result()
+
+    _check_same_pixels(train_table, test_table, train_source, test_source)
+    labels, classes = index_labels(train_table.key, str(train_source))
+    train = Digits(_pictures(train_table), labels, classes)
+    test = Digits(_pictures(test_table), None, classes)
+    header, ids = _answer_form(sources, train_table, test_table)
+    return Competition(
+        train=train,
+        test=test,
+        ids=ids,
+        id_column=header[0],
+        label_column=header[1],
+        name=_name(path, header, train.side),
+        is_sample=False,
+        source=path,
+        fingerprint=fingerprint(train, train_table.pixels_sha256, test_table.pixels_sha256),
+    )
+
+
+def _rows(source: Source, role: str, options: CsvOptions) -> Table:
+    """The rows of `source`, read as `role` (TRAIN or TEST), from the cache next to it where they are kept."""
+
+    def layout_of(header: tuple[str, ...]) -> Layout:
+        if role == TRAIN:
+            return train_layout(source, header, options.label_column, options.id_column)
+        return test_layout(source, header, options.id_column)
+
+    if not options.cache:
+        return read_table(source, layout_of)
+    before = source.stamp()
+    entry = cache.entry_path(
+        source.path.parent,
+        source=source.sha256(),
+        member=source.member,
+        role=role,
+        label_column=options.label_column,
+        id_column=options.id_column,
+    )
+    table = cache.load(entry)
+    if table is None:
+        table = read_table(source, layout_of)
+        if source.stamp() == before:  # else the hash may belong to other rows than those just read
+            cache.store(entry, table)
+    return table
+
+
+def _pictures(table: Table) -> np.ndarray:
+    side = isqrt(len(table.pixel_names))
+    return table.pixels.reshape(-1, side, side)
+
+
+def _check_same_pixels(train: Table, test: Table, train_source: Source, test_source: Source) -> None:
+    if len(train.pixel_names) != len(test.pixel_names):
+        raise DataError(
+            f"{test_source} has {len(test.pixel_names)} pixel columns where {train_source} has "
+            f"{len(train.pixel_names)}, and both need the same: take both files from one competition, and "
+            "name an id column with --id-column."
+        )
+    for expected, found in zip(train.pixel_names, test.pixel_names, strict=True):
+        if expected != found:
+            raise DataError(
+                f"{test_source} has column {found!r} where {train_source} has {expected!r}, and both need "
+                "the same pixels in the same order: take both files from one competition."
+            )
+
+
+def _answer_form(sources: dict[str, Source], train: Table, test: Table) -> tuple[tuple[str, str], np.ndarray]:
+    """The submission's header and the test rows' ids. Raises DataError when files disagree."""
+    ids = test.key
+    if ids is None:
+        header, ids = SUBMISSION_HEADER, np.arange(1, len(test.pixels) + 1)
+    else:
+        header = (test.key_name, train.key_name)
+        values, counts = np.unique(ids, return_counts=True)
+        if counts.max() > 1:
+            raise DataError(
+                f"{sources[TEST]} holds id {values[counts.argmax()]} in {counts.max()} rows where each row "
+                "needs an id of its own: correct the id column or download the file again."
+            )
+    if SAMPLE_SUBMISSION not in sources:
+        return header, ids
+
+    source = sources[SAMPLE_SUBMISSION]
+    header, sample_ids = _read_sample_submission(source)
+    if len(sample_ids) != len(ids):
+        raise DataError(
+            f"{source} has {len(sample_ids)} rows where {sources[TEST]} has {len(ids)}, and both need the "
+            "same number: take both files from one competition."
+        )
+    if test.key is None:
+        return header, sample_ids
+    if not np.array_equal(np.sort(sample_ids), np.sort(ids)):
+        raise DataError(
+            f"{source} holds other ids than {sources[TEST]}, and both need the same: take both files from "
+            "one competition."
+        )
+    return header, ids
+
+
+def _read_sample_submission(source: Source) -> tuple[tuple[str, str], np.ndarray]:
+    """Header and ids (n,) of a sample submission."""
+    with source.open_text() as text:
+        try:
+            rows = [row for row in csv.reader(text, strict=True) if row]
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise not_csv(source, str(error)) from None
+    for number, row in enumerate(rows):
+        if len(row) != 2:
+            place = f"row {number} (line {number + 1})" if number else "the header"
+            raise DataError(
+                f"{source}, {place} must be two cells, an id and a label, found {','.join(row)[:40]!r}: "
+                "correct it, or remove the file to get ids 1 to n."
+            )
+    if not rows:
+        raise not_csv(source, "an empty file")
+    header, *answers = rows
+    return (header[0], header[1]), key_array([row[0] for row in answers])
+
+
+def _name(path: Path, header: tuple[str, str], side: int) -> str:
+    """Kaggle's name of the competition, as far as the files tell it."""
+    if header == SUBMISSION_HEADER and side == 28:
+        return DIGIT_RECOGNIZER
+    return path.stem if path.is_file() else path.resolve().name

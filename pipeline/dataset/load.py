@@ -1,0 +1,101 @@
+"""Find what lies at a path, and read it with the reader that fits."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.dataset import arrays, kaggle_csv, sample
+from pipeline.dataset.digits import Competition
+from pipeline.dataset.kaggle_csv import CsvOptions
+from pipeline.dataset.source import Source, reading, zip_members
+from pipeline.errors import DataError
+
+DEFAULT_FOLDER = Path("data")
+KAGGLE_ZIP = "digit-recognizer.zip"
+
+
+def load(
+    data: Path | str | None = None,
+    *,
+    label_column: str | None = None,
+    id_column: str | None = None,
+    cache: bool = True,
+) -> Competition:
+    """Read the competition at `data`.
+
+    `data` is a folder or zip with Kaggle's train.csv, test.csv and perhaps sample_submission.csv, a folder
+    with IDX files, or an npz archive; a file in such a folder stands for the folder. With None the folder
+    data/ is looked into, and where it holds nothing, scikit-learn's 8×8 digits are written to data/sample/
+    and read from there (`is_sample`). `label_column` and `id_column` name columns of the CSV files where
+    their names are unusual. With `cache`, parsed CSV rows are kept in .inkproof-cache/ next to the data.
+    Raises DataError, and StorageError when the sample cannot be written.
+    """
+    options = CsvOptions(label_column, id_column, cache)
+    if data is None:
+        return _read(DEFAULT_FOLDER, options) or _read_sample(options)
+    path = Path(data)
+    if not path.exists():
+        raise DataError(
+            f"{path} does not exist: name a folder or zip with Kaggle's train.csv and test.csv with --data."
+        )
+    competition = _read(path, options)
+    if competition is None:
+        raise DataError(
+            f"{path} holds no data, found neither train.csv and test.csv, nor {KAGGLE_ZIP}, IDX files or an "
+            "npz archive: put Kaggle's files there, or name another place with --data."
+        )
+    return competition
+
+
+def _read(path: Path, options: CsvOptions) -> Competition | None:
+    """Whatever competition lies at `path`; None where there is none."""
+    with reading(path):
+        competition = _read_folder(path, options) if path.is_dir() else _read_file(path, options)
+    if competition is not None and competition.fingerprint == sample.FINGERPRINT:
+        return _as_sample(competition)
+    return competition
+
+
+def _read_sample(options: CsvOptions) -> Competition:
+    """scikit-learn's digits, written first unless they are there and whole."""
+    folder = DEFAULT_FOLDER / "sample"
+    with suppress(DataError):
+        competition = _read(folder, options)
+        if competition is not None and competition.is_sample:
+            return competition
+    sample.write(folder)
+    return _as_sample(_read(folder, options))
+
+
+def _as_sample(competition: Competition) -> Competition:
+    return replace(competition, name=sample.NAME, is_sample=True)
+
+
+def _read_file(path: Path, options: CsvOptions) -> Competition | None:
+    if path.suffix == ".npz":
+        return arrays.read_npz_competition(path)
+    if path.suffix == ".zip":
+        return kaggle_csv.read_competition(zip_members(path), path, options)
+    if path.name in (kaggle_csv.TRAIN, kaggle_csv.TEST) or arrays.IDX_NAME.fullmatch(path.name):
+        return _read_folder(path.parent, options)
+    return None
+
+
+def _read_folder(folder: Path, options: CsvOptions) -> Competition | None:
+    names = (kaggle_csv.TRAIN, kaggle_csv.TEST, kaggle_csv.SAMPLE_SUBMISSION)
+    sources = {name: Source(folder / name) for name in names if (folder / name).exists()}
+    if kaggle_csv.TRAIN in sources or kaggle_csv.TEST in sources:
+        return kaggle_csv.read_competition(sources, folder, options)
+    if (folder / KAGGLE_ZIP).exists():
+        return _read_file(folder / KAGGLE_ZIP, options)
+    if files := arrays.find_idx(folder):
+        return arrays.read_idx_competition(files, folder)
+    archives = sorted(folder.glob("*.npz"))
+    if len(archives) > 1:
+        raise DataError(
+            f"{folder} holds {len(archives)} npz archives where one is expected: name the one to read with "
+            "--data."
+        )
+    return arrays.read_npz_competition(archives[0]) if archives else None

@@ -1,0 +1,160 @@
+"""The kaggle client as a subprocess: started, listened to, and ended when a limit is reached.
+
+The client waits for ever on a server that says nothing, so every call here has a limit.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from pipeline.errors import KaggleError, UsageError
+
+PROGRESS_LINE = re.compile(r"^\s*\d+%\||^\S*\s*\d[\d.]*[kMG]?i?B? \[")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long is waited, in seconds. The client's own retries would take up to 370."""
+
+    call: float = 60  # one question to the service
+    upload: float = 240
+    download: float = 3600
+    silence: float = 120  # a download that moves no byte
+    score: float = 900
+    poll: float = 5  # between two questions for the score
+    looks: tuple[float, ...] = (0, 2, 5)  # pauses before each look for a submission just made
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the client ended: its exit code (None: ended by us at a limit) and what it wrote."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+def slug_of(competition: str) -> str:
+    """The competition's short name, from itself or from any address of its pages. Raises UsageError."""
+    competition = competition.strip()
+    address = re.match(r"(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#]+)", competition)
+    slug = address.group(1) if address else competition
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
+        raise UsageError(
+            f"--competition must be the short name in the competition's address (small letters, digits and "
+            f"hyphens, as digit-recognizer), got {competition!r}."
+        )
+    return slug
+
+
+def client_command() -> list[str]:
+    """The words that start the client: the one beside this Python, else the one on the PATH."""
+    spec = importlib.util.find_spec("kaggle")
+    if spec is not None and spec.origin is not None:
+        # -P: a file kaggle.py in the current folder must not be taken for the client.
+        return [sys.executable, "-P", "-m", "kaggle"]
+    found = shutil.which("kaggle")
+    if found is None:
+        raise KaggleError("The kaggle client is not installed: type `python -m pip install kaggle six`.")
+    return [found]
+
+
+def run_client(
+    arguments: Sequence[str],
+    *,
+    time_limit: float,
+    silence_limit: float | None = None,
+    on_progress: Callable[[str], None] | None = None,
+    keep_open: tuple[int, ...] = (),
+) -> Outcome:
+    """Run the client to its end or to a limit, whichever is first.
+
+    time_limit, silence_limit: seconds in all, and without a byte of output. on_progress gets the client's
+    progress bar as text; everything else it writes is kept. keep_open: file handles that it inherits.
+    Raises KaggleError when the client is not installed.
+    """
+    process = subprocess.Popen(
+        [*client_command(), "-W", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+        pass_fds=keep_open,
+    )
+    out = _Listener(process.stdout, None)
+    err = _Listener(process.stderr, on_progress)
+    started = time.monotonic()
+    try:
+        while process.poll() is None:
+            now = time.monotonic()
+            silent = now - max(started, out.heard, err.heard)
+            if now - started > time_limit or (silence_limit is not None and silent > silence_limit):
+                break
+            time.sleep(0.02)
+        code = process.poll()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        out.close()
+        err.close()
+    return Outcome(code, out.text(), err.text())
+
+
+def read_json(text: str) -> Any:
+    """The JSON value in the client's output, after whatever lines it put above it; None without one."""
+    for match in re.finditer(r"^[\[{]", text, re.MULTILINE):
+        try:
+            return json.loads(text[match.start() :])
+        except json.JSONDecodeError:
+            continue
+    return None
+
+
+class _Listener:
+    """Reads a pipe in a thread. Remembers when it last heard something."""
+
+    def __init__(self, pipe: BinaryIO, on_progress: Callable[[str], None] | None) -> None:
+        self.heard = 0.0
+        self._pipe, self._on_progress = pipe, on_progress
+        self._kept: list[str] = []
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        rest = ""
+        while chunk := os.read(self._pipe.fileno(), 65536):
+            self.heard = time.monotonic()
+            *lines, rest = re.split(r"[\r\n]", rest + chunk.decode("utf-8", "replace"))
+            for line in lines:
+                self._take(line)
+        self._take(rest)
+
+    def _take(self, line: str) -> None:
+        if not PROGRESS_LINE.match(line):
+            self._kept.append(line)
+        elif self._on_progress is not None:
+            self._on_progress(line.strip())
+
+    def close(self) -> None:
+        # A grandchild could hold the pipe open after the client is gone: it must not hold us.
+        self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._pipe.close()
+
+    def text(self) -> str:
+        return "\n".join(line for line in self._kept if line)

@@ -1,0 +1,70 @@
+"""The ledger's tables, and how an older file becomes a newer one.
+
+A file's `PRAGMA user_version` says how many of MIGRATIONS it has seen. To change a table, append a script:
+never edit one that has been released.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from pipeline.errors import StorageError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id               TEXT PRIMARY KEY,
+        status           TEXT NOT NULL CHECK (status IN ('running', 'finished', 'failed')),
+        started          TEXT NOT NULL,  -- UTC, ISO 8601
+        finished         TEXT,
+        seed             INTEGER,
+        recipe           TEXT NOT NULL,  -- JSON
+        data_name        TEXT NOT NULL,
+        data_fingerprint TEXT NOT NULL,
+        command          TEXT NOT NULL,
+        git_commit       TEXT,
+        results          TEXT NOT NULL DEFAULT '{}',  -- JSON
+        reason           TEXT,           -- of a failed run
+        submission_hash  TEXT            -- SHA-256 of the submission it wrote
+    );
+    CREATE INDEX runs_by_submission ON runs (submission_hash);
+    CREATE TABLE submissions (
+        id           TEXT PRIMARY KEY,   -- stands in the message at Kaggle
+        competition  TEXT NOT NULL,
+        file         TEXT NOT NULL,
+        file_hash    TEXT NOT NULL,      -- SHA-256
+        message      TEXT NOT NULL,
+        status       TEXT NOT NULL CHECK (status IN ('sending', 'failed', 'pending', 'complete', 'error')),
+        created      TEXT NOT NULL,      -- UTC, ISO 8601
+        updated      TEXT NOT NULL,
+        reference    INTEGER,            -- Kaggle's own number
+        public_score REAL
+    );
+    CREATE INDEX submissions_by_file ON submissions (competition, file_hash);
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection, path: object) -> None:
+    """Bring the file to the newest schema. Safe when several processes open a new file at once."""
+    if _version(connection) < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have migrated it while this one waited for the lock.
+            for script in MIGRATIONS[_version(connection) :]:
+                for statement in script.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    if _version(connection) > len(MIGRATIONS):
+        raise StorageError(
+            f"{path} was written by a newer Inkproof (schema {_version(connection)}, this one knows "
+            f"{len(MIGRATIONS)}): update Inkproof, or name another folder with --runs."
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]

@@ -1,0 +1,75 @@
+"""The dense layer, and Flatten, which makes pictures into its rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.errors import UsageError
+from pipeline.nn.initializers import INITIALIZERS
+from pipeline.nn.layers.base import Backward, Layer, Shape
+from pipeline.nn.workspace import Pass
+
+
+class Flatten(Layer):
+    """(n, height, width, …) → (n, height·width·…)."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (int(np.prod(shape)),)
+
+    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+        def backward(dy: np.ndarray) -> np.ndarray:
+            return dy.reshape(x.shape)
+
+        return x.reshape(len(x), -1), backward
+
+
+class Dense(Layer):
+    """y = x·W + b with W (inputs, units), b (units,)."""
+
+    def __init__(self, units: int, *, bias: bool = True, init: str = "he") -> None:
+        super().__init__()
+        if units < 1:
+            raise UsageError(f"Dense: units must be at least 1, found {units}.")
+        if init not in INITIALIZERS:
+            raise UsageError(f"Dense: init must be one of {', '.join(INITIALIZERS)}, found {init!r}.")
+        self.units, self.bias, self.init = units, bias, init
+
+    def spec(self) -> dict[str, object]:
+        return {"layer": "Dense", "units": self.units, "bias": self.bias, "init": self.init}
+
+    def describe(self) -> str:
+        return f"Dense {self.units}"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            raise UsageError(f"Dense takes rows of one dimension, found shape {shape}: put Flatten before it.")
+        return (self.units,)
+
+    def param_shapes(self, shape: Shape) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {"weight": (shape[0], self.units)}
+        if self.bias:
+            shapes["bias"] = (self.units,)
+        return shapes
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        weight = self.params["weight"]
+        fan_in, fan_out = weight.shape
+        weight[...] = INITIALIZERS[self.init](weight.shape, fan_in, fan_out, rng=rng)
+        if self.bias:
+            self.params["bias"][...] = 0
+
+    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+        weight = self.params["weight"]
+        y = np.dot(x, weight, out=run.array(self, "y", (len(x), self.units), weight.dtype))
+        if self.bias:
+            y += self.params["bias"]
+
+        def backward(dy: np.ndarray) -> np.ndarray | None:
+            np.dot(x.T, dy, out=self.grads["weight"])
+            if self.bias:
+                dy.sum(axis=0, out=self.grads["bias"])
+            if self.is_first and not run.wants_input_gradient:
+                return None
+            return np.dot(dy, weight.T, out=run.array(self, "dx", x.shape, weight.dtype))
+
+        return y, backward

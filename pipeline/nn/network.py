@@ -1,0 +1,112 @@
+"""A network: layers one after the other over one flat array of parameters and one of gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pipeline.errors import UsageError
+from pipeline.nn.layers import Layer, Shape
+from pipeline.nn.losses import softmax
+from pipeline.nn.workspace import Pass
+
+# Rows that go through the network at once when predicting: enough for a full-speed matrix product,
+# few enough for the outputs to stay in the processor's cache.
+PREDICT_ROWS = 1024
+
+
+class Network:
+    """Layers in a row.
+
+    input_shape: the shape of one row, (28, 28) for pictures, (features,) for tables.
+    params, grads: flat arrays (size,) of `dtype`, into which the layers' own arrays are views.
+
+    Rows go in as uint8 pixels 0…255 or as numbers. Pixels are divided by 255 here and nowhere else, so
+    that training, submission and page cannot disagree; numbers pass as they are, pictures thus in [0, 1].
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: str | np.dtype = "float32",
+        most_params: int | None = None,
+    ) -> None:
+        """Bind the layers to fresh arrays; with `rng` initialise them.
+
+        Raises UsageError for shapes that misfit and, before any memory is taken, for more parameters than
+        `most_params`.
+        """
+        self.layers = list(layers)
+        self.input_shape = tuple(input_shape)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.dtype("float32"), np.dtype("float64")):
+            raise UsageError(f"dtype must be float32 or float64, found {self.dtype}.")
+        places, shape = [], self.input_shape
+        for layer in self.layers:
+            places.append(layer.param_shapes(shape))
+            shape = layer.output_shape(shape)
+        self.output_shape = shape
+        size = sum(math.prod(s) for place in places for s in place.values())
+        if most_params is not None and size > most_params:
+            raise UsageError(f"The network has {size:,} parameters where at most {most_params:,} are allowed.")
+        self.params = np.zeros(size, self.dtype)
+        self.grads = np.zeros(size, self.dtype)
+        start, first = 0, True
+        for layer, place in zip(self.layers, places, strict=True):
+            layer.params, layer.grads = {}, {}
+            for name, s in place.items():
+                stop = start + math.prod(s)
+                layer.params[name] = self.params[start:stop].reshape(s)
+                layer.grads[name] = self.grads[start:stop].reshape(s)
+                start = stop
+            layer.is_first, first = first and bool(place), first and not place
+            if rng is not None:
+                layer.initialize(rng)
+
+    def to_numbers(self, rows: np.ndarray, run: Pass | None = None) -> np.ndarray:
+        """Rows as floats of the network's dtype; uint8 pixels become pixel / 255."""
+        if rows.shape[1:] != self.input_shape:
+            raise UsageError(f"This network takes rows of shape {self.input_shape}, found {rows.shape[1:]}.")
+        if rows.dtype == np.uint8:
+            out = (run or Pass()).array(self, "numbers", rows.shape, self.dtype)
+            np.copyto(out, rows)
+            out *= self.dtype.type(1 / 255)
+            return out
+        return np.asarray(rows, self.dtype)
+
+    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray | None]]:
+        """Outputs (n, *output_shape) for floats x (n, *input_shape), and the backward function.
+
+        backward(∂L/∂outputs) fills `grads` and gives ∂L/∂x, or None where `run` does not want it.
+        """
+        backwards = []
+        for layer in self.layers:
+            x, backward = layer.forward(x, run)
+            backwards.append(backward)
+
+        def backward_all(d: np.ndarray) -> np.ndarray | None:
+            for backward in reversed(backwards):
+                d = backward(d)
+                if d is None:
+                    break
+            return d
+
+        return x, backward_all
+
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        """Outputs (n, *output_shape) before softmax, for uint8 or float rows (n, *input_shape)."""
+        run = Pass()
+        out = np.empty((len(rows), *self.output_shape), self.dtype)
+        for start in range(0, len(rows), PREDICT_ROWS):
+            part = slice(start, start + PREDICT_ROWS)
+            out[part] = self.forward(self.to_numbers(rows[part], run), run)[0]
+        return out
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, classes), each row adding up to 1."""
+        return softmax(self.logits(rows))

@@ -1,0 +1,191 @@
+"""Recipes: a network and how it is trained, one TOML file each, checked before anything runs.
+
+    summary = "…"                           what it is, in a line
+    [network]   layers = [{ layer = "Dense", units = 512 }, …]; units = "classes" for the last; dtype
+    [loss]      name, and the arguments of its class in nn/losses.py
+    [optimizer] name, and the arguments of its class in nn/optimizers.py
+    [schedule]  name, and the arguments of its class in nn/schedules.py
+    [training]  epochs, batch_size, shift, noisy_share
+
+The classes themselves say what they take: a key that is not an argument is refused by name, and a value
+out of range by the class that would use it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import RecipeError, UsageError
+from pipeline.nn.layers import LAYERS, Layer
+from pipeline.nn.losses import LOSSES
+from pipeline.nn.network import Network
+from pipeline.nn.optimizers import OPTIMIZERS
+from pipeline.nn.schedules import SCHEDULES
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+SMALLEST_EPOCH = 50  # steps
+SECTIONS = ("summary", "network", "loss", "optimizer", "schedule", "training")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long, in what portions, and what happens to the pictures on the way.
+
+    batch_size: rows a step, at most: small data get smaller batches, for SMALLEST_EPOCH steps an epoch.
+    shift: largest random shift as a share of the picture's side, rounded to whole pixels.
+    noisy_share: part of each batch that gets noise when σ > 0.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    shift: float = 0.0
+    noisy_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("epochs", 1, 100_000), ("batch_size", 1, 1_000_000)):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise UsageError(f"{name} must be a whole number from {low} to {high}, found {value!r}.")
+        if type(self.shift) not in (int, float) or not 0.0 <= self.shift <= 0.5:
+            raise UsageError(f"shift must be a share of the side from 0 to 0.5, found {self.shift!r}.")
+        if type(self.noisy_share) not in (int, float) or not 0.0 < self.noisy_share <= 1.0:
+            raise UsageError(f"noisy_share must lie above 0 and at most at 1, found {self.noisy_share!r}.")
+
+    def batch_size_for(self, rows: int) -> int:
+        """The batch size for that many rows; with 1,000 rows and 256 a batch an epoch would be 4 steps."""
+        return max(1, min(self.batch_size, rows // SMALLEST_EPOCH))
+
+    def shift_for(self, side: int) -> int:
+        """The largest shift in pixels for pictures of that side."""
+        return round(self.shift * side)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe. `content` is the file's own content, as it goes into runs and model files."""
+
+    name: str
+    content: Mapping[str, Any]
+    training: Training
+
+    @property
+    def summary(self) -> str:
+        return str(self.content.get("summary", self.name))
+
+    def network(self, input_shape: tuple[int, ...], classes: int, *, rng: np.random.Generator | None) -> Network:
+        """A fresh network for rows of `input_shape`; without `rng` its parameters are zeros."""
+        table = self.content["network"]
+        return build_network(table["layers"], input_shape, classes, rng=rng, dtype=table.get("dtype", "float32"))
+
+    def loss(self) -> Callable[..., tuple[float, np.ndarray]]:
+        return _build(LOSSES, "name", self.content["loss"])
+
+    def optimizer(self, network: Network) -> Any:
+        return _build(OPTIMIZERS, "name", self.content["optimizer"], network.params.size, network.dtype)
+
+    def schedule(self) -> Callable[[int, int], float]:
+        return _build(SCHEDULES, "name", self.content["schedule"])
+
+
+def names() -> list[str]:
+    """Names of the recipes that come along, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Recipe:
+    """The recipe of that name, or in that file when the name ends in .toml.
+
+    Raises RecipeError for a missing or unreadable file, an unknown key, or a value out of range.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names())}, or give a .toml file."
+        raise RecipeError(f"There is no recipe {name}: {hint}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise RecipeError(f"{path} cannot be read as a TOML file: {error}.") from error
+    return check(content, name=path.stem, where=str(path))
+
+
+def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
+    """A Recipe from a file's content. Raises RecipeError that begins with `where`."""
+    try:
+        _refuse_unknown(content, SECTIONS, "section")
+        for section in ("network", "loss", "optimizer", "schedule"):
+            if not isinstance(content.get(section), Mapping):
+                raise UsageError(f"section [{section}] is missing.")
+        _refuse_unknown(content["network"], ("layers", "dtype"), "key in [network]:")
+        training = content.get("training", {})
+        _refuse_unknown(training, [field.name for field in fields(Training)], "key in [training]:")
+        recipe = Recipe(name, content, Training(**training))
+        # Building it once on a small picture lets every class check its own arguments.
+        network = recipe.network((28, 28), 10, rng=None)
+        recipe.loss(), recipe.optimizer(network), recipe.schedule()
+    except UsageError as error:
+        raise RecipeError(f"{where}: {error}") from error
+    return recipe
+
+
+def build_network(
+    layers: Any,
+    input_shape: tuple[int, ...],
+    classes: int,
+    *,
+    rng: np.random.Generator | None,
+    dtype: str = "float32",
+    most_params: int | None = None,
+) -> Network:
+    """A network from its layers' specs, as recipes and model files hold them.
+
+    Raises UsageError for an unknown layer or argument, for layers that do not end in one output a class, and
+    for more parameters than `most_params` (a file may declare more than memory holds).
+    """
+    if not isinstance(layers, (list, tuple)) or not layers:
+        raise UsageError('[network] layers must be a list of tables such as { layer = "Dense", units = 512 }.')
+    built: list[Layer] = []
+    for number, spec in enumerate(layers, 1):
+        if not isinstance(spec, Mapping):
+            raise UsageError(f'layer {number} must be a table such as {{ layer = "ReLU" }}, found {spec!r}.')
+        spec = {key: classes if value == "classes" else value for key, value in spec.items()}
+        built.append(_build(LAYERS, "layer", spec))
+    network = Network(built, input_shape, rng=rng, dtype=dtype, most_params=most_params)
+    if network.output_shape != (classes,):
+        raise UsageError(
+            f"the layers end in an output of shape {network.output_shape} where {classes} classes need ({classes},): "
+            'end with { layer = "Dense", units = "classes" }.'
+        )
+    return network
+
+
+def _build(registry: Mapping[str, Callable[..., Any]], key: str, table: Mapping[str, Any], *given: Any) -> Any:
+    name = table.get(key)
+    if name not in registry:
+        near = difflib.get_close_matches(str(name), registry, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(registry)}."
+        raise UsageError(f"{key} = {name!r} is not known: {hint}")
+    build = registry[name]
+    allowed = list(inspect.signature(build).parameters)[len(given) :]
+    arguments = {k: v for k, v in table.items() if k != key}
+    _refuse_unknown(arguments, allowed, f"key of {name}:")
+    try:
+        return build(*given, **arguments)
+    except TypeError as error:  # a text where a number belongs, or an argument that is missing
+        raise UsageError(f"{name}: {error}.") from error
+
+
+def _refuse_unknown(table: Mapping[str, Any], allowed: Any, what: str) -> None:
+    for key in table:
+        if key not in allowed:
+            near = difflib.get_close_matches(key, list(allowed), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed) or 'none'}."
+            raise UsageError(f"unknown {what} {key}; {hint}")

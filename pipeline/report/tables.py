@@ -1,0 +1,138 @@
+"""The accuracy table and its verdicts: for the terminal (rich), as CSV and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.grid import Grid
+from pipeline.report.wording import SAMPLE_WARNING, cell_text, claim_notes, notes, verdict_rows
+from pipeline.statistics import Comparison, cell_estimates
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+TITLE = "Accuracy in %: how it was trained (down) × what it was tested on (across)"
+VERDICT_HEAD = ("trained", "verdict", "points (95 % interval)", "won / lost", "p")
+
+
+def terminal_report(
+    grid: Grid, comparisons: Sequence[Comparison], *, data: str, sample: bool = False, width: int = 80
+) -> Group:
+    """The table, the verdicts and what they rest on, for `rich.console.Console.print`.
+
+    data: name of the data. sample: it is the embedded sample, which is then said first. width: columns of
+    the terminal; where a cell does not fit beside its interval, the interval goes below it.
+    """
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list = [Text(SAMPLE_WARNING, style="bold")] if sample else []
+    parts += [Text(TITLE, style="bold"), *_accuracy_tables(grid, width)]
+    # Text objects, not strings: rich would read [brackets] in a file's name as its markup.
+    parts += [Text(line, style="dim") for line in notes(grid, data, sample=False)]
+    for condition, lines in verdict_rows(comparisons).items():
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for name, justify in zip(VERDICT_HEAD, ("left", "left", "right", "right", "right"), strict=True):
+            # Where there is room for it, the verdict alone takes a second line; figures stay whole.
+            keep = name != "verdict" and width >= 80
+            table.add_column(name, justify=justify, no_wrap=keep, overflow="fold")
+        for trained, verdict, *figures in lines:
+            style = "bold" if verdict.startswith(("better", "worse")) else ""
+            table.add_row(Text(trained), Text(verdict, style=style), *figures)
+        heading = Text(f"\nTested on {condition}: against {comparisons[0].baseline}", style="bold")
+        parts += [heading, Padding(table, (0, 0, 0, 2), expand=False)]
+    parts += [Text(), *(Text(line, style="dim") for line in claim_notes(grid, comparisons))]
+    return Group(*parts)
+
+
+def _accuracy_tables(grid: Grid, width: int) -> list[Table]:
+    """The table, cut into several of the same rows where its columns do not fit side by side."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [[cell_text(cell, grid.repeats) for cell in row] for row in cell_estimates(grid)]
+    room = width - max(map(len, grid.trained)) - 2
+
+    def widths(between: str) -> list[int]:
+        """Columns of the terminal that each condition takes, the gap on its left included."""
+        texts = [[between.join(cell).split("\n") for cell in column] for column in zip(*cells, strict=True)]
+        return [
+            2 + max(len(name), *(len(line) for text in column for line in text))
+            for name, column in zip(grid.conditions, texts, strict=True)
+        ]
+
+    between = " " if sum(widths(" ")) <= room else "\n"
+    blocks: list[list[int]] = [[]]
+    taken = widths(between)
+    for column in range(len(grid.conditions)):
+        if blocks[-1] and sum(taken[other] for other in (*blocks[-1], column)) > room:
+            blocks.append([])
+        blocks[-1].append(column)
+
+    tables = []
+    for block in blocks:
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+        table.add_column("")
+        for column in block:
+            # Folding, because an ellipsis would swallow digits.
+            table.add_column(Text(grid.conditions[column]), justify="right", overflow="fold")
+        for name, row in zip(grid.trained, cells, strict=True):
+            table.add_row(Text(name), *(between.join(row[column]) for column in block))
+        tables.append(table)
+    return tables
+
+
+def markdown_report(grid: Grid, comparisons: Sequence[Comparison], *, data: str, sample: bool = False) -> str:
+    """The same as Markdown text, ending in a newline."""
+    cells = [[" ".join(cell_text(cell, grid.repeats)) for cell in row] for row in cell_estimates(grid)]
+    lines = [f"**{SAMPLE_WARNING}**", ""] if sample else []
+    lines += [f"**{TITLE}**", ""]
+    lines += _markdown_table(
+        ("", *grid.conditions), [(name, *row) for name, row in zip(grid.trained, cells, strict=True)]
+    )
+    lines += ["", *_bullets(notes(grid, data, sample=False))]
+    for condition, rows in verdict_rows(comparisons).items():
+        lines += ["", f"**Tested on {condition}: against {comparisons[0].baseline}**", ""]
+        lines += _markdown_table(VERDICT_HEAD, rows)
+    lines += ["", *_bullets(claim_notes(grid, comparisons))]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(head), line(["---"] * len(head)), *map(line, rows)]
+
+
+def _bullets(lines: Sequence[str]) -> list[str]:
+    return [f"- {line}" for line in lines]
+
+
+def table_csv(grid: Grid) -> str:
+    """The table as CSV text, one line a cell: accuracy and its interval's ends in %, and which interval."""
+    import pandas as pd
+
+    interval = "95 % t over repeats" if grid.repeats > 1 else "95 % Wilson of one model"
+    lines = [
+        (trained, test, grid.repeats, grid.rows, *(100 * value for value in cell), interval)
+        for trained, row in zip(grid.trained, cell_estimates(grid), strict=True)
+        for test, cell in zip(grid.conditions, row, strict=True)
+    ]
+    percent = ["accuracy_percent", "low_percent", "high_percent"]
+    table = pd.DataFrame(lines, columns=["train", "test", "repeats", "rows", *percent, "interval"])
+    return _csv(table, decimals=4)
+
+
+def grid_csv(grid: Grid) -> str:
+    """The ungrouped grid (Grid.frame) as CSV text, one line for each model × condition."""
+    return _csv(grid.frame(), decimals=6)
+
+
+def _csv(frame, *, decimals: int) -> str:
+    return frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{decimals}f")

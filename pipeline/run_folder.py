@@ -1,0 +1,40 @@
+"""The folder that a run leaves: runs/<id>/, and what every run writes about itself."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import pipeline
+
+RUNS = Path("runs")
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "safetensors", "joblib")
+
+
+def new_run_id(recipe: str) -> str:
+    """Time, recipe and a random end: sorted by age, readable, and different for two runs that start at once."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{recipe}-{secrets.token_hex(2)}"
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result can depend on."""
+    found = {"inkproof": pipeline.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    return found | {name: metadata.version(name) for name in PACKAGES}
+
+
+def git_commit() -> str | None:
+    """The commit of the code that runs, with "+" where files differ from it; None outside of git."""
+    root = Path(__file__).parent.parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

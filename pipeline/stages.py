@@ -1,0 +1,272 @@
+"""The main job, stage after stage: data → holdout → fits at every noise level → table → submission."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import model, storage
+from pipeline.console import Voice
+from pipeline.dataset import Competition
+from pipeline.engine import run_fits
+from pipeline.errors import InkproofError, SubmissionError
+from pipeline.fits import Condition, FitResult, FitTask, Rows
+from pipeline.grid import Grid
+from pipeline.ledger import Ledger
+from pipeline.recipe import Recipe
+from pipeline.run_folder import git_commit, new_run_id, versions
+from pipeline.split import stratified_holdout
+from pipeline.statistics import (
+    Comparison,
+    cell_estimates,
+    compare_to_baseline,
+    paired_difference,
+    wilson_interval,
+)
+from pipeline.submission import check_submission, write_submission
+
+# First number of the key that a stage's randomness follows from, so that no two stages share a stream.
+SPLIT, TEST_NOISE, GRID_FITS, FINAL_FITS = range(4)
+STRONG_NOISE = 0.5  # a test noise that no level is trained on by default
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the run command was asked for. Sigmas are noise levels σ; holdout is a share of the rows."""
+
+    recipe: Recipe
+    sigmas: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
+    repeats: int = 3
+    holdout: float = 0.1
+    seed: int = 0
+    jobs: int = 1
+    submit_level: float | None = None
+    submission: Path = Path("submissions/submission.csv")
+    runs: Path = Path("runs")
+    command: str = "python main.py"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found: the grid, what it says of each level, the level submitted, where things lie."""
+
+    folder: Path
+    grid: Grid
+    comparisons: list[Comparison]
+    level: float
+    chosen_because: str
+
+
+def level_name(sigma: float) -> str:
+    return f"σ {sigma:g}"
+
+
+def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
+    """The whole main job; everything it makes lies in a new folder below settings.runs.
+
+    Raises InkproofError; the ledger then says why, and an older submission is untouched.
+    """
+    run_id = new_run_id(settings.recipe.name)
+    folder = settings.runs / run_id
+    ledger = Ledger(settings.runs)
+    ledger.start_run(
+        run_id,
+        dict(settings.recipe.content),
+        settings.seed,
+        competition.name,
+        competition.fingerprint,
+        settings.command,
+        git_commit(),
+    )
+    try:
+        outcome, record = _run(competition, settings, voice, folder)
+    except InkproofError as error:
+        ledger.fail_run(run_id, str(error))
+        raise
+    except KeyboardInterrupt:
+        ledger.fail_run(run_id, "stopped with Ctrl-C")
+        raise
+    ledger.finish_run(run_id, record)
+    return outcome
+
+
+def _run(competition: Competition, settings: Settings, voice: Voice, folder: Path) -> tuple[Outcome, dict[str, object]]:
+    begin = time.perf_counter()
+    train = competition.train
+    rng = np.random.default_rng([settings.seed, SPLIT])
+    train_rows, holdout_rows = stratified_holdout(train.labels, settings.holdout, rng=rng)
+    tests = sorted({0.0, *settings.sigmas, STRONG_NOISE})
+    conditions = [Condition("clean" if s == 0 else level_name(s), s, settings.seed + TEST_NOISE) for s in tests]
+    network = settings.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
+    voice.say(
+        f"{len(train_rows):,} rows to train on, {len(holdout_rows):,} held out; recipe {settings.recipe.name}: "
+        f"{network.params.size:,} parameters, {settings.recipe.training.epochs} epochs"
+    )
+
+    part = train.take(train_rows)
+    held = train.take(holdout_rows)
+    rows = Rows(part.images, part.labels, len(train.classes), held.images, held.labels)
+    tasks = [
+        FitTask(
+            f"{level_name(sigma)}, repeat {repeat + 1}",
+            settings.recipe,
+            sigma,
+            (settings.seed, GRID_FITS, repeat),
+            conditions,
+        )
+        for repeat in range(settings.repeats)
+        for sigma in settings.sigmas
+    ]
+    with voice.fits("Training at each noise level", tasks) as on_epoch:
+        results = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
+    _save_models(competition, settings, tasks, results, folder / "models" / "holdout")
+    grid = make_grid(settings, [c.name for c in conditions], held.labels, results)
+    comparisons = _compare(grid, settings)
+    level, because = choose_level(grid, settings)
+    _write_tables(competition, grid, comparisons, tests, folder)
+
+    voice.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
+    labels = _final_labels(competition, settings, level, folder, voice)
+    _write_submission(competition, labels, settings.submission)
+    record = _record(competition, settings, grid, level, because, time.perf_counter() - begin)
+    storage.write_json(folder / "run.json", {"id": folder.name, **record})
+    return Outcome(folder, grid, comparisons, level, because), record
+
+
+def make_grid(settings: Settings, conditions: Sequence[str], labels: np.ndarray, results: Sequence[FitResult]) -> Grid:
+    """The ungrouped grid from the fits' results, which come repeat by repeat and level by level."""
+    stacked = np.stack([result.probabilities for result in results])
+    by_level = stacked.reshape(settings.repeats, len(settings.sigmas), *stacked.shape[1:]).swapaxes(0, 1)
+    return Grid(
+        tuple(level_name(sigma) for sigma in settings.sigmas),
+        tuple(conditions),
+        labels,
+        by_level.argmax(axis=-1).astype(np.int16),
+        by_level.mean(axis=1).argmax(axis=-1).astype(np.int16),
+    )
+
+
+def _compare(grid: Grid, settings: Settings) -> list[Comparison]:
+    """Every level against σ 0 (or the smallest level), on clean rows and on the strongest trained noise."""
+    baseline, strongest = min(settings.sigmas), max(settings.sigmas)
+    noisy = [level_name(strongest)] if strongest > 0 else []
+    return compare_to_baseline(grid, level_name(baseline), ["clean", *noisy])
+
+
+def choose_level(grid: Grid, settings: Settings) -> tuple[float, str]:
+    """The σ to submit with, and why: the best on clean holdout rows, or the largest that ties with it.
+
+    Levels tie when the 95 % interval of their paired difference holds 0: then the one that has also
+    learned to live with noise costs nothing.
+    """
+    if settings.submit_level is not None:
+        return settings.submit_level, "as asked with --submit-level"
+    if len(settings.sigmas) == 1:
+        return settings.sigmas[0], "the only level"
+    clean = grid.correct()[:, :, grid.condition_index("clean")]
+    best = int(clean.mean(axis=(1, 2)).argmax())
+    ties = [
+        sigma
+        for sigma, correct in zip(settings.sigmas, clean, strict=True)
+        if not paired_difference(correct, clean[best]).excludes_zero()
+    ]
+    chosen = max([*ties, settings.sigmas[best]])
+    if chosen == settings.sigmas[best]:
+        return chosen, "best on the clean holdout"
+    return chosen, f"ties with {level_name(settings.sigmas[best])}, the best on the clean holdout"
+
+
+def _final_labels(competition: Competition, settings: Settings, level: float, folder: Path, voice: Voice) -> np.ndarray:
+    """Labels for the test rows: the repeats trained on all rows, their probabilities averaged."""
+    train = competition.train
+    rows = Rows(train.images, train.labels, len(train.classes), competition.test.images, None)
+    clean = Condition("clean", 0.0, settings.seed)
+    tasks = [
+        FitTask(f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), [clean])
+        for repeat in range(settings.repeats)
+    ]
+    with voice.fits("Training on all rows", tasks) as on_epoch:
+        results = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
+    _save_models(competition, settings, tasks, results, folder / "models" / "final")
+    averaged = np.mean([result.probabilities[0] for result in results], axis=0)
+    return train.classes[averaged.argmax(axis=1)]
+
+
+def _save_models(
+    competition: Competition, settings: Settings, tasks: Sequence[FitTask], results: Sequence[FitResult], folder: Path
+) -> None:
+    train = competition.train
+    for task, result in zip(tasks, results, strict=True):
+        network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
+        network.params[...] = result.params
+        about = {
+            "recipe": {"name": task.recipe.name, **task.recipe.content},
+            "sigma": task.sigma,
+            "key": list(task.key),
+            "data": competition.name,
+            "data_fingerprint": competition.fingerprint,
+        }
+        model.save(model.Model(network, train.classes, train.side, about), folder / f"{task.file_name}.safetensors")
+
+
+def _write_tables(
+    competition: Competition, grid: Grid, comparisons: Sequence[Comparison], tests: Sequence[float], folder: Path
+) -> None:
+    from pipeline.report.figures import noise_figure, save_figure
+    from pipeline.report.tables import grid_csv, markdown_report, table_csv
+
+    name, sample = competition.name, competition.is_sample
+    storage.write_text(folder / "grid.csv", grid_csv(grid))
+    storage.write_text(folder / "table.csv", table_csv(grid))
+    storage.write_text(folder / "table.md", markdown_report(grid, comparisons, data=name, sample=sample))
+    save_figure(noise_figure(grid, tests, data=name, sample=sample), folder / "noise")
+
+
+def _write_submission(competition: Competition, labels: np.ndarray, path: Path) -> None:
+    form = {"id_column": competition.id_column, "label_column": competition.label_column}
+    write_submission(path, competition.ids, labels, **form)
+    faults = check_submission(path, ids=competition.ids, allowed_labels=competition.train.classes, **form)
+    errors = [str(fault) for fault in faults if fault.is_error]
+    if errors:
+        raise SubmissionError(f"{path} is not what Kaggle scores: {'; '.join(errors)}.")
+
+
+def _record(
+    competition: Competition, settings: Settings, grid: Grid, level: float, because: str, seconds: float
+) -> dict[str, object]:
+    """What the ledger and run.json keep. Accuracies are shares of 1, intervals at 95 %."""
+    clean = grid.condition_index("clean")
+    chosen = grid.trained_index(level_name(level))
+    holdout = wilson_interval(int((grid.averaged[chosen, clean] == grid.labels).sum()), grid.rows)
+    return {
+        "seconds": round(seconds, 1),
+        "command": settings.command,
+        "seed": settings.seed,
+        "recipe": {"name": settings.recipe.name, **settings.recipe.content},
+        "data": {
+            "name": competition.name,
+            "fingerprint": competition.fingerprint,
+            "sample": competition.is_sample,
+            "train": competition.train.n,
+            "test": competition.test.n,
+        },
+        "holdout": {
+            "rows": grid.rows,
+            "accuracy": holdout.value,
+            "low": holdout.low,
+            "high": holdout.high,
+            "of": f"{settings.repeats} networks at {level_name(level)}, probabilities averaged",
+        },
+        "levels": {
+            name: {condition: cell._asdict() for condition, cell in zip(grid.conditions, row, strict=True)}
+            for name, row in zip(grid.trained, cell_estimates(grid), strict=True)
+        },
+        "submitted_level": level,
+        "submitted_because": because,
+        "submission": str(settings.submission),
+        "versions": versions(),
+    }
