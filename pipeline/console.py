@@ -26,6 +26,7 @@ class Voice:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
+        self.said: list[str] = []
         self._console: Console | None = None
 
     @property
@@ -35,8 +36,9 @@ class Voice:
         return self._console
 
     def say(self, line: str) -> None:
-        """A step of the work; silent with --quiet. Plain print, because rich takes a moment to import."""
-        if not self.quiet:
+        """A step of the work; kept in `said`, and printed unless quiet."""
+        self.said.append(line)
+        if not self.quiet:  # plain print, because rich takes a moment to import
             print(line, flush=True)
 
     def result(self, content: object) -> None:

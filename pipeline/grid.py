@@ -109,7 +109,5 @@ class Grid:
 
 def _index(name: str, names: tuple[str, ...], what: str) -> int:
     if name not in names:
-        raise UsageError(
-            f"The grid has no {what} {name!r}, only {', '.join(map(repr, names))}: name one of these."
-        )
+        raise UsageError(f"The grid has no {what} {name!r}, only {', '.join(map(repr, names))}: name one of these.")
     return names.index(name)

@@ -32,6 +32,7 @@ from pipeline.nn.schedules import SCHEDULES
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 SMALLEST_EPOCH = 50  # steps
+SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
 SECTIONS = ("summary", "network", "loss", "optimizer", "schedule", "training")
 
 
@@ -39,7 +40,8 @@ SECTIONS = ("summary", "network", "loss", "optimizer", "schedule", "training")
 class Training:
     """How long, in what portions, and what happens to the pictures on the way.
 
-    batch_size: rows a step, at most: small data get smaller batches, for SMALLEST_EPOCH steps an epoch.
+    batch_size: rows a step, at most: small data get smaller batches (down to SMALLEST_BATCH), for
+        SMALLEST_EPOCH steps an epoch.
     shift: largest random shift as a share of the picture's side, rounded to whole pixels.
     noisy_share: part of each batch that gets noise when σ > 0.
     """
@@ -61,7 +63,7 @@ class Training:
 
     def batch_size_for(self, rows: int) -> int:
         """The batch size for that many rows; with 1,000 rows and 256 a batch an epoch would be 4 steps."""
-        return max(1, min(self.batch_size, rows // SMALLEST_EPOCH))
+        return min(self.batch_size, max(SMALLEST_BATCH, rows // SMALLEST_EPOCH))
 
     def shift_for(self, side: int) -> int:
         """The largest shift in pixels for pictures of that side."""

@@ -90,6 +90,8 @@ def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     except KeyboardInterrupt:
         ledger.fail_run(run_id, "stopped with Ctrl-C")
         raise
+    finally:
+        storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
     ledger.finish_run(run_id, record)
     return outcome
 

@@ -119,9 +119,7 @@ def test_holm_worked_example():
 @given(st.lists(st.floats(0, 1), max_size=8), st.floats(0.001, 0.5))
 @settings(deadline=None)
 def test_holm_is_the_step_down_procedure(p_values, alpha):
-    rejected = (
-        set()
-    )  # as Holm words it: go up from the smallest p, stop at the first that is not small enough
+    rejected = set()  # as Holm words it: go up from the smallest p, stop at the first that is not small enough
     for step, position in enumerate(np.argsort(p_values, kind="stable")):
         if (len(p_values) - step) * p_values[position] > alpha:
             break
@@ -188,9 +186,7 @@ def test_paired_difference_against_a_slow_analysis_of_variance(seed, repeats, ro
     if variance < 1e-12:
         assert found.half_width == pytest.approx(0, abs=1e-9)
         return
-    satterthwaite = variance**2 / (
-        ms_rows**2 / (rows - 1) + ms_seeds**2 / (repeats - 1) + ms_rest**2 / freedom
-    )
+    satterthwaite = variance**2 / (ms_rows**2 / (rows - 1) + ms_seeds**2 / (repeats - 1) + ms_rest**2 / freedom)
     half = scipy.stats.t.ppf(0.975, satterthwaite) * math.sqrt(variance / (rows * repeats))
     assert found.half_width == pytest.approx(half, rel=1e-6)
 

@@ -11,6 +11,7 @@ import sys
 
 import click
 
+import pipeline
 from pipeline.blas import prefer_wide_kernels
 from pipeline.errors import InkproofError
 
@@ -45,7 +46,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name=None, version=importlib.import_module("pipeline").__version__)
+@click.version_option(pipeline.__version__)
 def group() -> None:
     """Inkproof: from Kaggle's rows of pixels to an honest comparison and a submission.
 
@@ -67,6 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         print("\nStopped. Files written before are whole; nothing half-written is left.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except MemoryError:
+        print("Error: the memory is not enough: use fewer --jobs or smaller data.", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stderr.close()
         sys.exit(1)

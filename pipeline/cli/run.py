@@ -169,12 +169,10 @@ def command(
     )
     voice.say(f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because}).")
     voice.say(f"Everything this run made: {outcome.folder}")
-    print(f"Submission: {settings.submission}")
+    print(f"Submission: {submission}")
     if competition.is_sample:
         voice.say("It answers the embedded sample: Kaggle has no competition for it.")
     else:
-        slug = competition.name
-        voice.say(
-            "Send it to Kaggle with:\n"
-            f'  kaggle competitions submit -c {slug} -f {shlex.quote(str(settings.submission))} -m "Inkproof {outcome.folder.name}"'
-        )
+        message = f"Inkproof {outcome.folder.name}"
+        send = ["kaggle", "competitions", "submit", "-c", competition.name, "-f", str(submission), "-m", message]
+        voice.say(f"Send it to Kaggle with:\n  {shlex.join(send)}")

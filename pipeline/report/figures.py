@@ -56,9 +56,7 @@ def noise_figure(grid: Grid, test_sigmas: Sequence[float], *, data: str, sample:
             f"found {len(test_sigmas)}: give 0 for the clean rows."
         )
     estimates = 100 * np.array(cell_estimates(grid))
-    series = [
-        Series(name, *estimates[row, np.argsort(test_sigmas)].T) for row, name in enumerate(grid.trained)
-    ]
+    series = [Series(name, *estimates[row, np.argsort(test_sigmas)].T) for row, name in enumerate(grid.trained)]
     interval = (
         f"Mean and 95 % t-interval over {grid.repeats} repeats (fresh training seeds)."
         if grid.repeats > 1
@@ -88,7 +86,7 @@ def accuracy_figure(
     """Accuracy in % against x, one labelled line with error bars for each of `series`.
 
     x: (number of x,) float, ascending. The series' position decides its colour and marker (style.look).
-    caption goes below the axes, warning in bold above everything.
+    Intervals are drawn no further than 0 and 100 %. caption goes below the axes, warning below the title.
     """
     with _style():
         from matplotlib.figure import Figure

@@ -10,6 +10,7 @@ from pipeline.report.wording import SAMPLE_WARNING, cell_text, claim_notes, note
 from pipeline.statistics import Comparison, cell_estimates
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Group
     from rich.table import Table
 
@@ -33,7 +34,7 @@ def terminal_report(
     parts: list = [Text(SAMPLE_WARNING, style="bold")] if sample else []
     parts += [Text(TITLE, style="bold"), *_accuracy_tables(grid, width)]
     # Text objects, not strings: rich would read [brackets] in a file's name as its markup.
-    parts += [Text(line, style="dim") for line in notes(grid, data, sample=False)]
+    parts += [Text(line, style="dim") for line in notes(grid, data)]
     for condition, lines in verdict_rows(comparisons).items():
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for name, justify in zip(VERDICT_HEAD, ("left", "left", "right", "right", "right"), strict=True):
@@ -95,7 +96,7 @@ def markdown_report(grid: Grid, comparisons: Sequence[Comparison], *, data: str,
     lines += _markdown_table(
         ("", *grid.conditions), [(name, *row) for name, row in zip(grid.trained, cells, strict=True)]
     )
-    lines += ["", *_bullets(notes(grid, data, sample=False))]
+    lines += ["", *_bullets(notes(grid, data))]
     for condition, rows in verdict_rows(comparisons).items():
         lines += ["", f"**Tested on {condition}: against {comparisons[0].baseline}**", ""]
         lines += _markdown_table(VERDICT_HEAD, rows)
@@ -134,5 +135,5 @@ def grid_csv(grid: Grid) -> str:
     return _csv(grid.frame(), decimals=6)
 
 
-def _csv(frame, *, decimals: int) -> str:
+def _csv(frame: pd.DataFrame, *, decimals: int) -> str:
     return frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{decimals}f")

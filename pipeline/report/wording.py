@@ -38,10 +38,9 @@ def interval_sentence(grid: Grid) -> str:
     )
 
 
-def notes(grid: Grid, data: str, *, sample: bool) -> list[str]:
+def notes(grid: Grid, data: str) -> list[str]:
     """The sentences below an accuracy table."""
-    lines = [SAMPLE_WARNING] if sample else []
-    lines += [data_sentence(grid, data), interval_sentence(grid)]
+    lines = [data_sentence(grid, data), interval_sentence(grid)]
     if any("σ" in name for name in grid.trained + grid.conditions):
         lines.append(SIGMA)
     return lines
@@ -56,8 +55,7 @@ def claim_notes(grid: Grid, comparisons: Sequence[Comparison]) -> list[str]:
     luck = "the luck of the rows and of the training seeds" if several else "the luck of the rows"
     averaged = ", each with its repeats averaged" if several else ""
     lines = [
-        f"points: difference of mean accuracy to {first.baseline}, on the same rows, with a 95 % interval "
-        f"for {luck}.",
+        f"points: difference of mean accuracy to {first.baseline}, on the same rows, with a 95 % interval for {luck}.",
         f"won / lost: rows that only this model, only {first.baseline} gets right{averaged}.",
         f"p: exact McNemar test of won against lost, Holm-corrected over these {first.family} comparisons."
         if first.family > 1

@@ -79,9 +79,7 @@ def test_ticks_that_would_run_into_each_other_are_left_to_matplotlib(make_grid):
 
 
 def test_one_repeat_is_told_as_such(make_grid):
-    texts = " ".join(
-        text.get_text() for text in noise_figure(make_grid(repeats=1), SIGMAS, data="d").findobj(Text)
-    )
+    texts = " ".join(text.get_text() for text in noise_figure(make_grid(repeats=1), SIGMAS, data="d").findobj(Text))
     assert "95 % Wilson interval" in texts.replace("\n", " ")
 
 
@@ -94,9 +92,7 @@ def test_files_are_what_they_say(make_grid, tmp_path):
         assert picture.width == 8 * 150
         assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
         assert not picture.text
-    texts = " ".join(
-        element.text or "" for element in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text")
-    )
+    texts = " ".join(element.text or "" for element in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text"))
     for said in ("costs $5, not $6 & <more>", "EMBEDDED SAMPLE", "σ 0.1", "pixel scale"):
         assert said in texts
 

@@ -87,6 +87,19 @@ def test_too_many_columns_go_into_a_further_table(make_grid):
     assert [line.split() for line in first_lines] == [["98.40", "93.50"], ["51.90", "25.90"], ["14.90"]]
 
 
+def test_a_terminal_too_narrow_for_one_cell_still_shows_every_digit(make_grid):
+    text = printed(make_grid(repeats=1), 14)
+    assert "…" not in text
+    assert "".join(text.split()).count("98.50") == "".join(printed(make_grid(repeats=1)).split()).count("98.50")
+
+
+def test_the_smallest_difference_is_the_smallest_of_all_comparisons(make_grid):
+    # On clean rows 1 and 15 rows are discordant: at least 6, and 3 against 12, can be seen.
+    grid = make_grid(((15, 64, 480), (14, 20, 30), (30, 30, 30)))
+    text = markdown_report(grid, compare_to_baseline(grid, "σ 0", ["clean"]), data="digits")
+    assert "The smallest difference to σ 0 that these 1,000 rows can show: 0.60 points on clean." in text
+
+
 def test_terminal_says_the_same_as_markdown(make_grid):
     grid = make_grid()
     comparisons = compare_to_baseline(grid, "σ 0", ("clean", "σ 0.3"))

@@ -1,0 +1,69 @@
+"""Many fits: the same results however many run at a time, and a failure is told with its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipeline import recipe
+from pipeline.engine import run_fits
+from pipeline.errors import InkproofError
+from pipeline.fits import Condition, FitTask
+
+CONDITIONS = [Condition("clean", 0.0, 1), Condition("σ 0.2", 0.2, 1)]
+
+
+def tasks_of(quick, sigmas=(0.0, 0.2)):
+    return [FitTask(f"σ {sigma:g}, repeat 1", quick, sigma, (0, 1, 0), CONDITIONS) for sigma in sigmas]
+
+
+def test_one_process_or_two_give_the_same_bytes(tmp_path, bars, quick_recipe):
+    seen = []
+    one = run_fits(tasks_of(quick_recipe), bars, jobs=1, folder=tmp_path / "1", on_epoch=lambda *a: seen.append(a))
+    two = run_fits(tasks_of(quick_recipe), bars, jobs=2, folder=tmp_path / "2", on_epoch=lambda *a: seen.append(a))
+    for a, b in zip(one, two, strict=True):
+        assert a.params.tobytes() == b.params.tobytes()
+        assert a.probabilities.tobytes() == b.probabilities.tobytes()
+    assert not np.array_equal(one[0].params, one[1].params)  # the noise level does change something
+    assert len(seen) == 2 * 2 * 3  # jobs × fits × epochs
+    assert sorted(path.name for path in (tmp_path / "2").iterdir()) == [
+        "sigma-0-repeat-1.jsonl",
+        "sigma-0.2-repeat-1.jsonl",
+    ]
+
+
+def test_it_learns(tmp_path, bars, quick_recipe):
+    (result,) = run_fits(tasks_of(quick_recipe, [0.0]), bars, jobs=1, folder=tmp_path, on_epoch=lambda *a: None)
+    right = (result.probabilities.argmax(axis=-1) == bars.asked_labels).mean(axis=-1)
+    assert right[0] > 0.95
+    assert result.history[-1].validation_accuracy == right[0]
+
+
+def test_probabilities_under_a_condition_use_the_same_noise_for_every_model():
+    images = np.full((3, 4, 4), 128, np.uint8)
+    np.testing.assert_array_equal(CONDITIONS[1].apply(images), CONDITIONS[1].apply(images))
+    assert CONDITIONS[0].apply(images) is images
+    assert not np.array_equal(CONDITIONS[1].apply(images), Condition("σ 0.2", 0.2, 2).apply(images))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_fit_that_fails_is_named_and_the_others_finish(tmp_path, bars, quick_recipe, jobs):
+    wild = recipe.check(
+        {
+            **quick_recipe.content,
+            "optimizer": {"name": "sgd"},
+            "schedule": {"name": "constant", "learning_rate": 1e30},
+        },
+        name="wild",
+        where="wild.toml",
+    )
+    good, bad = tasks_of(quick_recipe)
+    bad = dataclasses.replace(bad, recipe=wild)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(InkproofError, match=r"^The fit σ 0\.2, repeat 1 \(recipe wild, σ 0\.2\) failed: Training broke"),
+    ):
+        run_fits([bad, good], bars, jobs=jobs, folder=tmp_path, on_epoch=lambda *a: None)
+    assert len((tmp_path / "sigma-0-repeat-1.jsonl").read_text().splitlines()) == 3

@@ -1,0 +1,93 @@
+"""Recipes: those that come along build, and a wrong one is refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline import recipe
+from pipeline.errors import RecipeError
+
+GOOD = {
+    "network": {"layers": [{"layer": "Flatten"}, {"layer": "Dense", "units": "classes"}]},
+    "loss": {"name": "softmax-cross-entropy"},
+    "optimizer": {"name": "sgd"},
+    "schedule": {"name": "constant"},
+}
+
+
+def changed(section, **values):
+    return {**GOOD, section: {**GOOD.get(section, {}), **values}}
+
+
+@pytest.mark.parametrize("name", recipe.names())
+@pytest.mark.parametrize(("side", "classes"), [(28, 10), (28, 26)])
+def test_every_recipe_builds_and_says_what_it_is(name, side, classes):
+    loaded = recipe.load(name)
+    network = loaded.network((side, side), classes, rng=np.random.default_rng(0))
+    assert network.output_shape == (classes,)
+    assert loaded.summary != name
+    assert loaded.schedule()(0, 100) > 0
+
+
+def test_default_is_784_512_10():
+    # 784·512 + 512 + 512·10 + 10
+    assert recipe.load("default").network((28, 28), 10, rng=None).params.size == 407_050
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (changed("training", epoch=3), "unknown key in [training]: epoch; did you mean epochs?"),
+        (changed("training", epochs=0), "epochs must be a whole number from 1 to 100000, found 0."),
+        (changed("training", epochs=2.5), "epochs must be a whole number from 1 to 100000, found 2.5."),
+        (changed("training", noisy_share=0), "noisy_share must lie above 0 and at most at 1, found 0."),
+        (changed("training", shift=1), "shift must be a share of the side from 0 to 0.5, found 1."),
+        (changed("optimizer", name="adm"), "name = 'adm' is not known: did you mean adam?"),
+        (changed("optimizer", momentun=0.9), "unknown key of sgd: momentun; did you mean momentum?"),
+        (changed("optimizer", momentum=1.5), "momentum must be at least 0 and below 1, found 1.5."),
+        (changed("schedule", learning_rate=-1), "learning_rate must be a number above 0, found -1."),
+        (changed("loss", label_smoothing=1), "label_smoothing must be at least 0 and below 1, found 1."),
+        (changed("network", layers=[]), "[network] layers must be a list of tables"),
+        (changed("network", layers=["ReLU"]), "layer 1 must be a table such as"),
+        (changed("network", layers=[{"layer": "Flatten"}]), "the layers end in an output of shape (784,)"),
+        (changed("network", layers=[{"layer": "Dense", "units": 10}]), "Dense takes rows of one dimension"),
+        (changed("network", layers=[{"layer": "Flatten"}, {"layer": "Dense"}]), "missing"),
+        ({**GOOD, "optimiser": {}}, "unknown section optimiser; did you mean optimizer?"),
+        ({k: v for k, v in GOOD.items() if k != "loss"}, "section [loss] is missing."),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_name(content, sentence):
+    with pytest.raises(RecipeError) as caught:
+        recipe.check(content, name="mine", where="mine.toml")
+    assert str(caught.value).startswith("mine.toml: ")
+    assert sentence in str(caught.value)
+
+
+def test_unknown_recipe_names_the_nearest():
+    with pytest.raises(RecipeError, match="no recipe defualt: did you mean default"):
+        recipe.load("defualt")
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes((recipe.FOLDER / "kaggle-128.toml").read_bytes())
+    assert recipe.load(str(path)).network((8, 8), 3, rng=None).params.size == 64 * 128 + 128 + 128 * 3 + 3
+
+
+@pytest.mark.parametrize("content", [b"summary = ", b"\xff\xfe", b"a = 1\na = 2"])
+def test_not_toml(tmp_path, content):
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=r"broken\.toml cannot be read as a TOML file"):
+        recipe.load(str(path))
+
+
+@pytest.mark.parametrize(("rows", "size"), [(42_000, 128), (1000, 20), (30, 16)])
+def test_small_data_get_small_batches(rows, size):
+    assert recipe.Training(batch_size=128).batch_size_for(rows) == size
+
+
+@pytest.mark.parametrize(("side", "pixels"), [(28, 1), (8, 0), (64, 3)])
+def test_shift_scales_with_the_picture(side, pixels):
+    assert recipe.Training(shift=0.04).shift_for(side) == pixels
