@@ -38,9 +38,7 @@ def stratified_holdout(
     return np.sort(np.concatenate(train)), np.sort(np.concatenate(holdout))
 
 
-def stratified_folds(
-    labels: np.ndarray, k: int, *, rng: np.random.Generator
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def stratified_folds(labels: np.ndarray, k: int, *, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """Split rows into `k` folds for cross-validation.
 
     labels: (n,) class of each row, of any sortable dtype.
@@ -62,11 +60,11 @@ def stratified_folds(
 
 
 def _rows_by_class(labels: np.ndarray, purpose: str) -> list[np.ndarray]:
-    """Row indices of each class, in the order of the classes. Raises DataError for a class with a single row."""
+    """Row indices of each class, in the order of the classes. Raises DataError for a class of one row."""
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         raise DataError(
-            f"Class {classes[counts.argmin()]} has a single row where {purpose} needs at least 2 of each class: "
-            "add rows of this class or remove it."
+            f"Class {classes[counts.argmin()]} has a single row where {purpose} needs at least 2 of each "
+            "class: add rows of this class or remove it."
         )
     return np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])

@@ -113,5 +113,5 @@ def test_number_of_folds_out_of_range_is_refused(k):
 def test_class_with_a_single_row_is_refused():
     labels = np.array(["one", "two", "one"])
     for split in (stratified_holdout, stratified_folds):
-        with pytest.raises(DataError, match="Class two has a single row where .* needs at least 2"):
+        with pytest.raises(DataError, match=r"Class two has a single row where .* needs at least 2"):
             split(labels, 0.5 if split is stratified_holdout else 2, rng=np.random.default_rng(0))

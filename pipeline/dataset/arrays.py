@@ -21,6 +21,8 @@ IDX_NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
 
 NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
+PIECE_BYTES = 2**20
+
 UINT8_MAGIC = {3: 0x00000803, 1: 0x00000801}
 """IDX magic number by number of dimensions: two zero bytes, type 8 (unsigned byte), dimensions."""
 
@@ -65,18 +67,18 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         magic, *shape = header.unpack(start)
         if magic != UINT8_MAGIC[dimensions]:
             expected = UINT8_MAGIC[dimensions]
-            raise _damaged(
-                path, f"begins with 0x{magic:08x} where 0x{expected:08x} marks an IDX file of this kind"
-            )
+            raise _damaged(path, f"begins with 0x{magic:08x} where 0x{expected:08x} marks an IDX file of this kind")
         size = int(np.prod(shape, dtype=object))
         if size > MAX_MEMBER_BYTES:
             raise _damaged(path, f"claims {size:,} bytes of data where {MAX_MEMBER_BYTES:,} are allowed")
-        # Reading (not allocating) bounds the memory by what is really there.
-        content = file.read(size + 1)
+        # In pieces, because read(size) would allocate what the header claims, not what is there.
+        content = bytearray()
+        while len(content) <= size and (more := file.read(PIECE_BYTES)):
+            content += more
     if len(content) != size:
         found = "more" if len(content) > size else f"{len(content):,}"
         raise _damaged(path, f"holds {found} bytes of data where its header says {size:,}")
-    return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def read_npz_competition(path: Path) -> Competition:
@@ -97,14 +99,8 @@ def read_npz_competition(path: Path) -> Competition:
             if name.startswith("y")
             else ("u", 3, "uint8 of shape (rows, side, side)")
         )
-        if (
-            array.dtype.kind not in kind
-            or array.ndim != dimensions
-            or (kind == "u" and array.dtype != np.uint8)
-        ):
-            raise _damaged(
-                path, f"holds {name} as {array.dtype} of shape {array.shape} where {allowed} is allowed"
-            )
+        if array.dtype.kind not in kind or array.ndim != dimensions or (kind == "u" and array.dtype != np.uint8):
+            raise _damaged(path, f"holds {name} as {array.dtype} of shape {array.shape} where {allowed} is allowed")
     return _competition(path, *(arrays.get(name) for name in NPZ_NAMES))
 
 
@@ -126,9 +122,7 @@ def _check_npz_sizes(path: Path) -> None:
             claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
             allowed = min(info.file_size, MAX_MEMBER_BYTES)
             if claimed > allowed:
-                raise _damaged(
-                    path, f"holds {info.filename}, which claims {claimed:,} bytes where {allowed:,} can be"
-                )
+                raise _damaged(path, f"holds {info.filename}, which claims {claimed:,} bytes where {allowed:,} can be")
 
 
 def _competition(
@@ -148,9 +142,7 @@ def _competition(
     if height != width or not height:
         raise _damaged(path, f"has pictures of {height}×{width} pixels where squares are needed")
     if test_images.shape[1:] != train_images.shape[1:]:
-        raise _damaged(
-            path, "has test pictures of another size than its train pictures"
-        )
+        raise _damaged(path, "has test pictures of another size than its train pictures")
 
     labels, classes = index_labels(train_values.astype(np.int64), str(path))
     train = Digits(np.ascontiguousarray(train_images), labels, classes)

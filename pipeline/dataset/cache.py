@@ -84,8 +84,6 @@ def _prune(folder: Path) -> None:
     """Remove the entries unused for longest, and what crashed runs left behind."""
     with suppress(OSError):  # another run may be removing the same files
         entries = sorted(folder.glob("*.rows"), key=lambda entry: entry.stat().st_mtime, reverse=True)
-        leftovers = [
-            part for part in folder.glob(".*.part") if part.stat().st_mtime < time.time() - STALE_SECONDS
-        ]
+        leftovers = [part for part in folder.glob(".*.part") if part.stat().st_mtime < time.time() - STALE_SECONDS]
         for unused in [*entries[KEPT_ENTRIES:], *leftovers]:
             unused.unlink(missing_ok=True)

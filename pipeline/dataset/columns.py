@@ -33,8 +33,7 @@ def read_header(source: Source) -> tuple[str, ...]:
         line = file.readline(MAX_HEADER_BYTES)
     if not line:
         raise DataError(
-            f"{source} is empty where a header line such as label,pixel0,pixel1,… is expected: download it "
-            "again."
+            f"{source} is empty where a header line such as label,pixel0,pixel1,… is expected: download it again."
         )
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
@@ -54,9 +53,7 @@ def not_csv(source: Source, found: str) -> DataError:
     )
 
 
-def train_layout(
-    source: Source, header: tuple[str, ...], label_column: str | None, id_column: str | None
-) -> Layout:
+def train_layout(source: Source, header: tuple[str, ...], label_column: str | None, id_column: str | None) -> Layout:
     """Layout of train.csv: the label column, an id column that is left out, pixels else.
 
     The label column is `label_column`, or the first one named 'label' in any case. Raises DataError.
@@ -87,8 +84,7 @@ def _find(
     """Position of the column `given`, else of the first one with a usual name, else None."""
     if given is not None and given not in header:
         raise DataError(
-            f"{source} has no column {given!r}, found {', '.join(header[:3])}, …: correct {option}, or leave "
-            "it out."
+            f"{source} has no column {given!r}, found {', '.join(header[:3])}, …: correct {option}, or leave it out."
         )
     if given is not None:
         return header.index(given)

@@ -72,9 +72,7 @@ def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray
     `where` names the data in the error. Raises DataError for fewer than 2 or more than 1,000 classes,
     and for a class with a single row, which cannot stand both in the training rows and in a holdout.
     """
-    classes, first_rows, labels, counts = np.unique(
-        values, return_index=True, return_inverse=True, return_counts=True
-    )
+    classes, first_rows, labels, counts = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
     if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
         found = f"1 class (every label is {classes[0]})" if len(classes) == 1 else f"{len(classes):,} classes"
         raise DataError(

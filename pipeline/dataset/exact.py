@@ -84,15 +84,12 @@ def _read_row(row: list[str], layout: Layout, where: str, key: list[str]) -> byt
         return bytes([PIXELS[cell] for cell in cells])
     except KeyError:
         bad = next(i for i, cell in enumerate(cells) if cell not in PIXELS)
-        raise _bad_cell(
-            where, layout.pixel_names[bad], "a pixel, a whole number from 0 to 255", cells[bad]
-        ) from None
+        raise _bad_cell(where, layout.pixel_names[bad], "a pixel, a whole number from 0 to 255", cells[bad]) from None
 
 
 def _bad_cell(where: str, column: str, allowed: str, cell: str) -> DataError:
     shown = cell if len(cell) <= SHOWN else cell[:SHOWN] + "…"
     found = repr(shown) if cell else "a blank cell"
     return DataError(
-        f"{where}, column {column!r} must be {allowed}, found {found}: correct the cell or download the file "
-        "again."
+        f"{where}, column {column!r} must be {allowed}, found {found}: correct the cell or download the file again."
     )

@@ -48,13 +48,20 @@ def read_competition(sources: dict[str, Source], path: Path, options: CsvOptions
     with ThreadPoolExecutor(2) as threads:  # hashing and decoding let other threads run
         train_rows = threads.submit(_rows, train_source, TRAIN, options)
         test_rows = threads.submit(_rows, test_source, TEST, options)
-        train_table, test_table = train_rows.result(), test_rows.result()
+        sample = None
+        if SAMPLE_SUBMISSION in sources:
+            sample = threads.submit(_read_sample_submission, sources[SAMPLE_SUBMISSION])
+        (train_table, train_entry), (test_table, test_entry) = train_rows.result(), test_rows.result()
 
     _check_same_pixels(train_table, test_table, train_source, test_source)
     labels, classes = index_labels(train_table.key, str(train_source))
     train = Digits(_pictures(train_table), labels, classes)
     test = Digits(_pictures(test_table), None, classes)
-    header, ids = _answer_form(sources, train_table, test_table)
+    header, ids = _answer_form(sources, train_table, test_table, None if sample is None else sample.result())
+    # Only now, because bad input must leave nothing behind.
+    for entry, table in ((train_entry, train_table), (test_entry, test_table)):
+        if entry is not None:
+            cache.store(entry, table)
     return Competition(
         train=train,
         test=test,
@@ -68,8 +75,8 @@ def read_competition(sources: dict[str, Source], path: Path, options: CsvOptions
     )
 
 
-def _rows(source: Source, role: str, options: CsvOptions) -> Table:
-    """The rows of `source`, read as `role` (TRAIN or TEST), from the cache next to it where they are kept."""
+def _rows(source: Source, role: str, options: CsvOptions) -> tuple[Table, Path | None]:
+    """The rows of `source`, read as `role` (TRAIN or TEST), and the cache entry that they are yet to fill."""
 
     def layout_of(header: tuple[str, ...]) -> Layout:
         if role == TRAIN:
@@ -77,7 +84,7 @@ def _rows(source: Source, role: str, options: CsvOptions) -> Table:
         return test_layout(source, header, options.id_column)
 
     if not options.cache:
-        return read_table(source, layout_of)
+        return read_table(source, layout_of), None
     before = source.stamp()
     entry = cache.entry_path(
         source.path.parent,
@@ -87,12 +94,12 @@ def _rows(source: Source, role: str, options: CsvOptions) -> Table:
         label_column=options.label_column,
         id_column=options.id_column,
     )
-    table = cache.load(entry)
-    if table is None:
-        table = read_table(source, layout_of)
-        if source.stamp() == before:  # else the hash may belong to other rows than those just read
-            cache.store(entry, table)
-    return table
+    kept = cache.load(entry)
+    if kept is not None:
+        return kept, None
+    table = read_table(source, layout_of)
+    unchanged = source.stamp() == before  # else the hash may belong to other rows than those just read
+    return table, entry if unchanged else None
 
 
 def _pictures(table: Table) -> np.ndarray:
@@ -115,29 +122,27 @@ def _check_same_pixels(train: Table, test: Table, train_source: Source, test_sou
             )
 
 
-def _answer_form(sources: dict[str, Source], train: Table, test: Table) -> tuple[tuple[str, str], np.ndarray]:
+def _answer_form(
+    sources: dict[str, Source], train: Table, test: Table, sample: tuple[tuple[str, str], np.ndarray] | None
+) -> tuple[tuple[str, str], np.ndarray]:
     """The submission's header and the test rows' ids. Raises DataError when files disagree."""
     ids = test.key
     if ids is None:
         header, ids = SUBMISSION_HEADER, np.arange(1, len(test.pixels) + 1)
     else:
         header = (test.key_name, train.key_name)
-        values, counts = np.unique(ids, return_counts=True)
-        if counts.max() > 1:
-            raise DataError(
-                f"{sources[TEST]} holds id {values[counts.argmax()]} in {counts.max()} rows where each row "
-                "needs an id of its own: correct the id column or download the file again."
-            )
-    if SAMPLE_SUBMISSION not in sources:
+        _check_ids(sources[TEST], ids)
+    if sample is None:
         return header, ids
 
     source = sources[SAMPLE_SUBMISSION]
-    header, sample_ids = _read_sample_submission(source)
+    header, sample_ids = sample
     if len(sample_ids) != len(ids):
         raise DataError(
             f"{source} has {len(sample_ids)} rows where {sources[TEST]} has {len(ids)}, and both need the "
             "same number: take both files from one competition."
         )
+    _check_ids(source, sample_ids)
     if test.key is None:
         return header, sample_ids
     if not np.array_equal(np.sort(sample_ids), np.sort(ids)):
@@ -146,6 +151,15 @@ def _answer_form(sources: dict[str, Source], train: Table, test: Table) -> tuple
             "one competition."
         )
     return header, ids
+
+
+def _check_ids(source: Source, ids: np.ndarray) -> None:
+    values, counts = np.unique(ids, return_counts=True)
+    if counts.max() > 1:
+        raise DataError(
+            f"{source} holds id {str(values[counts.argmax()])!r} in {counts.max()} rows where each row needs "
+            "an id of its own: correct the id column or download the file again."
+        )
 
 
 def _read_sample_submission(source: Source) -> tuple[tuple[str, str], np.ndarray]:

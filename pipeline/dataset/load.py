@@ -95,7 +95,6 @@ def _read_folder(folder: Path, options: CsvOptions) -> Competition | None:
     archives = sorted(folder.glob("*.npz"))
     if len(archives) > 1:
         raise DataError(
-            f"{folder} holds {len(archives)} npz archives where one is expected: name the one to read with "
-            "--data."
+            f"{folder} holds {len(archives)} npz archives where one is expected: name the one to read with --data."
         )
     return arrays.read_npz_competition(archives[0]) if archives else None

@@ -27,19 +27,15 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path} was not found: check its name, or name another place with --data."
-        ) from error
+        raise DataError(f"{path} was not found: check its name, or name another place with --data.") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(
-            f"{path} is damaged ({error}), as a download that broke off leaves it: remove it and download "
-            "it again."
+            f"{path} is damaged ({error}), as a download that broke off leaves it: remove it and download it again."
         ) from error
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
-            f"{path} could not be read ({reason}): check that it is a file that you may read, or download "
-            "it again."
+            f"{path} could not be read ({reason}): check that it is a file that you may read, or download it again."
         ) from error
 
 

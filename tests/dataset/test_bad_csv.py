@@ -1,0 +1,270 @@
+"""Every way in which a CSV can be wrong, and the sentence that says so."""
+
+from pathlib import Path
+
+import pytest
+from tiny_competition import TEST, TRAIN
+
+from pipeline.dataset import load
+from pipeline.errors import DataError
+
+CELL_END = ": correct the cell or download the file again."
+NOT_CSV = " is not a CSV file: its first line must be UTF-8 text with column names between commas, found "
+
+
+def message(folder, **options):
+    """The sentence for `folder` without the folder's own path. Nothing may have been written."""
+    with pytest.raises(DataError) as caught:
+        load(folder, **options)
+    text = str(caught.value)
+    assert "\n" not in text and text.endswith(".")
+    assert not (folder / ".inkproof-cache").exists()
+    return text.replace(f"{folder}/", "").replace(f"{folder}", "FOLDER")
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("256", "'256'"),
+        ("300", "'300'"),
+        ("1000", "'1000'"),
+        ("99999999999999999999999", "'99999999999999999999…'"),
+        ("-1", "'-1'"),
+        ("-0", "'-0'"),
+        ("1.5", "'1.5'"),
+        ("7.0", "'7.0'"),
+        ("", "a blank cell"),
+        (" ", "' '"),
+        ("nan", "'nan'"),
+        ("NaN", "'NaN'"),
+        ("inf", "'inf'"),
+        ("abc", "'abc'"),
+        ("x", "'x'"),
+        ("7x", "'7x'"),
+        (" 7", "' 7'"),
+        ("7 ", "'7 '"),
+        ("+7", "'+7'"),
+        ("1e2", "'1e2'"),
+        ("0x1", "'0x1'"),
+        ("1_0", "'1_0'"),
+        ("٣", "'٣'"),
+        ("0007", "'0007'"),
+    ],
+)
+@pytest.mark.parametrize("column", ["pixel0", "pixel1", "pixel3"])
+def test_pixel(folder, cell, shown, column):
+    position = 1 + int(column[-1])
+    lines = TRAIN.splitlines()
+    for bad_line in (2, 3):  # the second is never reached
+        cells = lines[bad_line].split(",")
+        cells[position] = cell
+        lines[bad_line] = ",".join(cells)
+    (folder / "train.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert message(folder) == (
+        f"train.csv, row 2 (line 3), column '{column}' must be a pixel, a whole number from 0 to 255, found {shown}"
+        + CELL_END
+    )
+
+
+@pytest.mark.parametrize("cell", ["", " ", "nan", "1.5", "3.0", "1e5", "inf", " 1"])
+def test_label(folder, cell):
+    (folder / "train.csv").write_text(TRAIN.replace("\n1,7,", f"\n{cell},7,"))
+    shown = repr(cell) if cell else "a blank cell"
+    assert message(folder) == (
+        f"train.csv, row 4 (line 5), column 'label' must be a whole number or a word, found {shown}{CELL_END}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("1,7,70,100", 4),
+        ("1,7,70,100,200,9", 6),
+        ("1,7,70,100,200,", 6),
+        ("1", 1),
+        ("1,7,70,100,200,1,7,70,100,200", 10),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 4])
+def test_row_of_wrong_length(folder, row, cells, number):
+    lines = TRAIN.splitlines()
+    lines[number] = row
+    (folder / "train.csv").write_text("\n".join(lines) + "\n")
+    assert message(folder) == (
+        f"train.csv, row {number} (line {number + 1}) has {cells} cells where the header has 5: every row needs "
+        "one cell for each column, so correct the row or download the file again."
+    )
+
+
+def test_all_rows_longer_than_the_header(folder):
+    header, *rows = TRAIN.splitlines()
+    (folder / "train.csv").write_text("\n".join([header, *(f"9,{row}" for row in rows)]))
+    assert "row 1 (line 2) has 6 cells where the header has 5" in message(folder)
+
+
+def test_short_row_made_up_for_by_a_long_one(folder):
+    (folder / "train.csv").write_text(TRAIN.replace("2,3\n1,10", "2\n3,1,10"))
+    assert "row 1 (line 2) has 4 cells where the header has 5" in message(folder)
+
+
+def test_row_broken_into_two_lines(folder):
+    (folder / "train.csv").write_text(TRAIN.replace("10,20", "10\n20"))
+    assert "row 2 (line 3) has 2 cells where the header has 5" in message(folder)
+
+
+def test_blank_line_between_rows(folder):
+    (folder / "train.csv").write_text(TRAIN.replace("\n1,10", "\n\n1,10"))
+    assert message(folder) == ("train.csv, row 2 (line 3) is blank where a row is expected: remove the blank line.")
+
+
+@pytest.mark.parametrize("missing", ["train.csv", "test.csv"])
+def test_file_missing(folder, missing):
+    (folder / missing).unlink()
+    assert message(folder) == (
+        f"FOLDER has no {missing}, and both train.csv and test.csv are needed: put Kaggle's files there, or name "
+        "another place with --data."
+    )
+
+
+def test_nothing_there(tmp_path):
+    assert "FOLDER holds no data, found neither train.csv" in message(tmp_path)
+    missing = tmp_path / "nowhere"
+    with pytest.raises(DataError, match="nowhere does not exist: name a folder or zip"):
+        load(missing)
+
+
+@pytest.mark.parametrize("name", ["train.csv", "test.csv"])
+def test_empty_and_header_only(folder, name):
+    good = (folder / name).read_text()
+    (folder / name).write_text("")
+    assert message(folder) == (
+        f"{name} is empty where a header line such as label,pixel0,pixel1,… is expected: download it again."
+    )
+    for end in ("", "\n", "\r\n\r\n"):
+        (folder / name).write_text(good.splitlines()[0] + end, newline="")
+        assert message(folder) == (
+            f"{name} has a header but no rows below it, where one row for each picture is expected: download it again."
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "b'\\x89PNG\\r\\n'"),
+        ("label,a\n1,2\n".encode("utf-16"), "b'\\xff\\xfel\\x00a\\x00b\\x00e\\x00l\\x00,\\x00a\\x00\\n'"),
+        (b"PK\x03\x04\x14\0,\0\n", "'PK\\x03\\x04\\x14\\x00,\\x00'"),
+        (b"<!doctype html><html><head>\n", "'<!doctype html><html><he'"),
+        (b"label;pixel0;pixel1\n1;2;3\n", "'label;pixel0;pixel1'"),
+        (b'label,"a\n1,2\n', "b'label,\"a\\n'"),
+        (b"\n\n1,2\n", "''"),
+    ],
+    ids=["png", "UTF-16", "zip", "html", "semicolons", "open quote", "blank first line"],
+)
+def test_not_csv(folder, content, found):
+    (folder / "train.csv").write_bytes(content)
+    assert message(folder) == (f"train.csv{NOT_CSV}{found}; take Kaggle's own file, or save the table as CSV.")
+
+
+def test_bytes_that_are_not_utf8(folder):
+    (folder / "train.csv").write_bytes(TRAIN.encode().replace(b"\n1,7", b"\n\xe4,7"))
+    assert "train.csv holds bytes that are not UTF-8 text" in message(folder)
+
+
+def test_open_quote_in_a_row(folder):
+    (folder / "train.csv").write_text(TRAIN.replace("30", '"30'))
+    assert "train.csv, row 2 (line 5) is not CSV (unexpected end of data)" in message(folder)
+
+
+def test_unreadable_file(folder):
+    (folder / "train.csv").unlink()
+    (folder / "train.csv").mkdir()
+    assert message(folder) == (
+        "train.csv could not be read (Is a directory): check that it is a file that you may read, or download it again."
+    )
+
+
+def test_no_permission(folder, monkeypatch):
+    good_open = Path.open
+
+    def closed(self, *arguments, **options):
+        if self.name == "test.csv":
+            raise PermissionError(13, "Permission denied", str(self))
+        return good_open(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", closed)
+    assert "test.csv could not be read (Permission denied): check that" in message(folder)
+
+
+def test_one_class_only(folder):
+    (folder / "train.csv").write_text(TRAIN.replace("\n0,", "\n1,"))
+    assert message(folder) == (
+        "train.csv holds 1 class (every label is 1) where 2 to 1,000 classes are allowed: check that it is the "
+        "label column and that no rows were lost."
+    )
+
+
+def test_too_many_classes(folder):
+    rows = "".join(f"{label},1,2,3,4\n" * 2 for label in range(1001))
+    (folder / "train.csv").write_text(TRAIN.splitlines()[0] + "\n" + rows)
+    assert "train.csv holds 1,001 classes where 2 to 1,000 classes are allowed" in message(folder)
+
+
+def test_class_with_a_single_row(folder):
+    (folder / "train.csv").write_text(TRAIN + "8,1,2,3,4\n")
+    assert message(folder) == (
+        "train.csv holds class 8 in a single row (row 5) where every class needs at least 2, one to train on and "
+        "one to check with: add rows of this class, or remove it."
+    )
+
+
+def test_no_label_column(folder):
+    (folder / "train.csv").write_text(TRAIN.replace("label", "digit"))
+    assert message(folder) == (
+        "train.csv has no column named 'label' in its first line, found digit, pixel0, pixel1, …: name the "
+        "label's column with --label-column."
+    )
+    assert load(folder, label_column="digit", cache=False).train.n == 4
+    assert "has no column 'nope', found digit, pixel0" in message(folder, label_column="nope")
+    assert "test.csv has no column 'nope'" in message(folder, label_column="digit", id_column="nope")
+
+
+def test_not_square(folder):
+    (folder / "train.csv").write_text("label,a,b,c\n0,1,2,3\n")
+    assert message(folder) == (
+        "train.csv has 3 pixel columns where a square picture is needed (such as 8×8 = 64 or 28×28 = 784): check "
+        "that no column is missing, and name an id column with --id-column."
+    )
+
+
+def test_train_and_test_differ(folder):
+    (folder / "test.csv").write_text("pixel0,pixel1,pixel2\n1,2,3\n")
+    assert "test.csv has 3 pixel columns where train.csv has 4, and both need the same" in message(folder)
+    (folder / "test.csv").write_text(TEST.replace("pixel2", "other"))
+    assert "test.csv has column 'other' where train.csv has 'pixel2'" in message(folder)
+
+
+def test_repeated_ids(folder):
+    (folder / "test.csv").write_text("id,pixel0,pixel1,pixel2,pixel3\n5,1,2,3,4\n5,1,2,3,4\n")
+    assert "test.csv holds id '5' in 2 rows where each row needs an id of its own" in message(folder)
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ("id,label\n1,0\n", "sample_submission.csv has 1 rows where test.csv has 3, and both need the same number"),
+        ("id,label\n1,0\n2\n", "sample_submission.csv, row 2 (line 3) must be two cells, an id and a label, found '2'"),
+        ("id,a,b\n", "sample_submission.csv, the header must be two cells, an id and a label, found 'id,a,b'"),
+        ("id,label\n1,0\n2,0\n2,0\n", "sample_submission.csv holds id '2' in 2 rows where each row needs an id"),
+        ("", "sample_submission.csv is not a CSV file"),
+    ],
+)
+def test_sample_submission(folder, sample, expected):
+    (folder / "sample_submission.csv").write_text(sample)
+    assert message(folder).startswith(expected)
+
+
+def test_sample_submission_with_other_ids(folder):
+    (folder / "test.csv").write_text("id,pixel0,pixel1,pixel2,pixel3\n5,1,2,3,4\n6,1,2,3,4\n")
+    for other in ("7", "b"):
+        (folder / "sample_submission.csv").write_text(f"id,label\n5,0\n{other},0\n")
+        assert "sample_submission.csv holds other ids than test.csv" in message(folder)
