@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +36,24 @@ def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
         f"{path} could not be written (No space left on device): free some space or check the permissions of "
         f"{tmp_path}, then try again; what stood there before is unchanged."
     )
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_a_write_that_the_system_cuts_off(tmp_path):
+    path = tmp_path / "submission.csv"
+    path.write_text("old")
+    code = (
+        "import resource, signal, sys\n"
+        "from pipeline import storage\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "storage.write_text(sys.argv[1], 'x' * 100_000)\n"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, capture_output=True, text=True)
+    assert f"StorageError: {path} could not be written (File too large)" in done.stderr
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
