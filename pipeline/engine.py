@@ -10,9 +10,11 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from pipeline.errors import InkproofError
@@ -67,8 +69,8 @@ def _attempt(task: FitTask, rows: Rows, file: Path, *, in_worker: bool) -> FitRe
     """The result, or the reason why there is none: an error must not take the other fits with it."""
     from threadpoolctl import threadpool_limits
 
-    if in_worker:  # Ctrl-C is for the parent process, which then ends this one
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if in_worker:
+        _obey_parent()
     with file.open("w", encoding="utf-8") as lines, threadpool_limits(1):
 
         def write(epoch: Epoch) -> None:
@@ -79,6 +81,20 @@ def _attempt(task: FitTask, rows: Rows, file: Path, *, in_worker: bool) -> FitRe
             return run_fit(task, rows, on_epoch=write)
         except InkproofError as error:
             return str(error)
+
+
+@cache
+def _obey_parent() -> None:
+    """Leave Ctrl-C to the parent process, which then ends this one, and do not outlive it if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="inkproof-parent", daemon=True).start()
 
 
 @contextmanager

@@ -87,8 +87,8 @@ def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     except InkproofError as error:
         ledger.fail_run(run_id, str(error))
         raise
-    except KeyboardInterrupt:
-        ledger.fail_run(run_id, "stopped with Ctrl-C")
+    except (KeyboardInterrupt, SystemExit):
+        ledger.fail_run(run_id, "stopped from outside")
         raise
     finally:
         storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
@@ -204,7 +204,7 @@ def _save_models(
     train = competition.train
     for task, result in zip(tasks, results, strict=True):
         network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
-        network.params[...] = result.params
+        network.values[...] = result.values
         about = {
             "recipe": {"name": task.recipe.name, **task.recipe.content},
             "sigma": task.sigma,

@@ -7,6 +7,7 @@ libraries that another command needs.
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 
 import click
@@ -19,9 +20,14 @@ from pipeline.errors import InkproofError
 COMMANDS = {
     "run": "Train at several noise levels, compare, and write a submission (the default).",
     "recipes": "List the recipes that come along.",
+    "show": "Draw a contact sheet: what a recipe's distortions and noise make of the pictures.",
+    "twins": "Compare the network with its slow twin in plain loops: time, memory, weights.",
+    "export": "Write a model as an ONNX file for other programs.",
+    "serve": "Open the drawing page: your own digits before networks of every noise level.",
 }
 DEFAULT = "run"
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 class Commands(click.Group):
@@ -55,8 +61,10 @@ def group() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and end the process: 0 done, 1 failed, 2 wrong use, 130 stopped with Ctrl-C."""
+    """Run the command line and end the process: 0 done, 1 failed, 2 wrong use, 130 Ctrl-C, 143 killed."""
     prefer_wide_kernels()
+    # A polite kill unwinds like Ctrl-C does, so that worker processes end and temporary files go.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
     try:
         group.main(arguments, prog_name="python main.py", standalone_mode=False)
     except click.ClickException as error:

@@ -39,46 +39,54 @@ class Ink:
 
 def find_ink(grey: np.ndarray) -> Ink:
     """Tell ink from paper in `grey` (h, w), float32 in [0, 1]."""
-    level = _flat_paper(grey)
+    levels = (grey * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    counts = _counts(levels)
+    level = _flat_paper(levels, counts)
     if level is None:
         level = _bold_paper(grey)
     if level is not None:
-        stand_off = grey - np.float32(level)
         # Third powers let strokes outvote the faint halo that sharpening or JPEG leaves around them.
-        dark = float(np.einsum("ij,ij,ij->", stand_off, stand_off, stand_off)) < 0
-        paper = np.full_like(grey, level)
-        raw = np.maximum(-stand_off if dark else stand_off, 0)
+        dark = float(counts @ (np.arange(256) / 255 - level) ** 3) < 0
+        paper = np.broadcast_to(np.float32(level), grey.shape)
+        raw = np.maximum(paper - grey if dark else grey - paper, 0)
         noise = 0.0
     else:
         dark = _is_dark_on_light(grey)
         paper = _uneven_paper(grey, dark=dark)
-        if dark:
-            # A shadow dims ink and paper by the same factor, so their ratio does not see it.
-            raw = 1 - grey / np.maximum(paper, np.float32(0.2) * paper.max())
-        else:
-            raw = grey - paper
-        middle = np.median(raw)
-        raw = np.maximum(raw - middle, 0)
-        noise = float(1.4826 * np.median(np.abs(raw[raw > 0]))) if raw.any() else 0.0
+        # A shadow dims ink and paper by the same factor, so their ratio does not see it.
+        raw = 1 - grey / np.maximum(paper, np.float32(0.2) * paper.max()) if dark else grey - paper
+        raw -= np.median(raw)
+        # Ink lies above the paper's median only, so the grain is measured below it.
+        noise = 1.4826 * float(np.median(-raw[raw <= 0]))
+        raw = _without_corners(np.maximum(raw, 0), noise)
     contrast = _usual_stroke(raw, noise)
     floor = max(0.15 * contrast, min(2.5 * noise, 0.45 * contrast))
-    ink = np.clip((raw - np.float32(floor)) / np.float32(max(contrast - floor, 1e-6)), 0, 1)
-    return Ink(ink, paper, dark, contrast, noise)
+    ink = (raw - np.float32(floor)) * np.float32(1 / max(contrast - floor, 1e-6))
+    return Ink(np.clip(ink, 0, 1, out=ink), paper, dark, contrast, noise)
 
 
-def _flat_paper(grey: np.ndarray) -> float | None:
+def _flat_paper(levels: np.ndarray, counts: np.ndarray) -> float | None:
     """The grey value of a paper that has only one, else None."""
-    levels = (grey * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-    shares = _shares(levels)
+    shares = _shares(counts)
     mode = int(shares.argmax())
     if shares[mode] < FLAT_SHARE:
         return None
     # A bold digit that fills its picture may hold more pixels than its paper, but less of the border.
-    rim = _shares(_border(levels))
+    rim = _shares(_counts(_border(levels)))
     rim_mode = int(rim.argmax())
     if rim[rim_mode] >= 0.5 and shares[rim_mode] >= 0.25:
         mode = rim_mode
     return mode / 255
+
+
+def _counts(levels: np.ndarray) -> np.ndarray:
+    """How many of the uint8 `levels` have each of the 256 values."""
+    return np.array(Image.fromarray(np.atleast_2d(levels)).histogram(), np.float64)
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    """For each of the 256 grey levels the share of pixels within two levels of it."""
+    return np.convolve(counts, np.ones(5), "same") / counts.sum()
 
 
 def _bold_paper(grey: np.ndarray) -> float | None:
@@ -103,19 +111,13 @@ def otsu(grey: np.ndarray) -> tuple[float, float]:
 
     Otsu, A threshold selection method from gray-level histograms, 1979.
     """
-    share = np.bincount((grey * np.float32(255)).astype(np.uint8).ravel(), minlength=256) / grey.size
+    share = _counts((grey * np.float32(255)).astype(np.uint8)) / grey.size
     below, sums = share.cumsum()[:-1], (share * np.arange(256)).cumsum()
     mean = sums[-1]
     between = (mean * below - sums[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-12)
     best = int(between.argmax())
     variance = float(share @ (np.arange(256) - mean) ** 2)
     return (best + 1) / 255, float(between[best]) / variance if variance > 0 else 0.0
-
-
-def _shares(levels: np.ndarray) -> np.ndarray:
-    """For each of the 256 grey levels the share of pixels within two levels of it."""
-    counts = np.bincount(levels.ravel(), minlength=256)
-    return np.convolve(counts, np.ones(5), "same") / levels.size
 
 
 def _coarse(grey: np.ndarray) -> np.ndarray:
@@ -141,20 +143,40 @@ def _uneven_paper(grey: np.ndarray, *, dark: bool) -> np.ndarray:
     return np.asarray(Image.fromarray(paper).resize(grey.shape[::-1], Image.Resampling.BICUBIC))
 
 
+def _without_corners(raw: np.ndarray, noise: float) -> np.ndarray:
+    """`raw` without the table's corner or a finger that reaches into a photo, if something else is written.
+
+    Such a thing covers a corner of the picture, and is often so much darker than the ink that the ink
+    would pass for grain.
+    """
+    mask = raw > max(0.2 * _usual_stroke(raw, noise), 3 * noise)
+    if not mask[[0, 0, -1, -1], [0, -1, 0, -1]].any():
+        return raw
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    corners = np.unique(labels[[0, 0, -1, -1], [0, -1, 0, -1]])
+    enough = 0.15 * min(raw.shape)
+    for number, (y, x) in enumerate(ndimage.find_objects(labels), 1):
+        if number not in corners and max(y.stop - y.start, x.stop - x.start) > enough:
+            covered = ndimage.binary_dilation(np.isin(labels, corners[corners > 0]), iterations=3)
+            return np.where(covered, 0, raw)
+    return raw
+
+
 def _usual_stroke(raw: np.ndarray, noise: float) -> float:
     """Stand-off of the usual stroke: the median above the threshold that the strongest edges ask for.
 
     The threshold is the mean of the pixels weighted by the square of their gradient (RATS; Kittler,
     Illingworth & Föglein 1985): an edge's pixels lie half way up, however little ink there is.
     """
-    across, down = np.zeros_like(raw), np.zeros_like(raw)
-    across[:, 1:-1] = raw[:, 2:] - raw[:, :-2]
-    down[1:-1] = raw[2:] - raw[:-2]
-    edge = across * across + down * down
-    edge[edge < 0.1 * edge.max(initial=0)] = 0
+    rows, columns = np.flatnonzero(raw.max(1) > 2 * noise), np.flatnonzero(raw.max(0) > 2 * noise)
+    if rows.size == 0:
+        return 0.0
+    raw = np.pad(raw[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
+    down, across = raw[2:, 1:-1] - raw[:-2, 1:-1], raw[1:-1, 2:] - raw[1:-1, :-2]
+    raw = raw[1:-1, 1:-1]
+    edge = down * down + across * across
+    edge[edge < 0.1 * edge.max()] = 0
     total = float(edge.sum())
-    if total <= 0:
-        return float(raw.max(initial=0))
-    threshold = max(float(np.vdot(edge, raw)) / total, 2 * noise)
+    threshold = max(float(np.vdot(edge, raw)) / total, 2 * noise) if total > 0 else 0.0
     above = raw[raw > threshold]
     return float(np.median(above)) if above.size else float(raw.max())

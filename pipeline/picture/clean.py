@@ -8,10 +8,13 @@ import numpy as np
 from scipy import ndimage
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
+ABOVE_AND_BELOW = np.ones((3, 1), bool)
 FAINT, FIRM = 0.3, 0.6  # a piece of ink is everything above FAINT that hangs together and reaches FIRM
 TRACE = 0.1  # the faintest ink that may be part of a ruled line
 SPECK = 0.02  # of the main piece's ink: smaller pieces are dirt
 CRUMB = 0.10  # smaller pieces belong to the digit only when they lie next to it
+NEAR = 0.15  # of the main piece's longer side: pieces no farther off lie next to it
+STRIP = 0.10  # of the picture: what is no wider than this along an edge is the rest of a frame or a neighbour
 BAND = 0.15  # a frame keeps within this part of its own box's edges
 
 
@@ -42,16 +45,23 @@ class Pieces:
 
 
 def find_pieces(ink: np.ndarray) -> Pieces:
-    """Connected pieces of `ink` (h, w), dropping those that nowhere reach FIRM."""
-    labels, count = ndimage.label(ink > FAINT, EIGHT_NEIGHBOURS)
-    boxes = np.array(
-        [(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)], np.int64
-    ).reshape(-1, 4)
-    mass = np.bincount(labels.ravel(), ink.ravel(), count + 1)[1:]
-    firm = np.bincount(labels[ink > FIRM], minlength=count + 1)[1:] > 0
-    if not firm.all():
-        renumber = np.concatenate([[0], np.where(firm, np.cumsum(firm), 0)]).astype(np.int32)
-        labels, boxes, mass = renumber[labels], boxes[firm], mass[firm]
+    """Connected pieces of `ink` (h, w), without those that nowhere reach FIRM."""
+    mask = ink > FAINT
+    labels = np.zeros(ink.shape, np.int32)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if rows.size == 0:
+        return Pieces(labels, np.zeros((0, 4), np.int64), np.zeros(0))
+    top, left = int(rows[0]), int(columns[0])
+    around = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
+    count = ndimage.label(mask[around], EIGHT_NEIGHBOURS, output=labels[around])
+    found, inked = labels[around], ink[around]
+    firm = np.bincount(found[inked > FIRM], minlength=count + 1) > 0
+    firm[0] = False
+    boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(found)], np.int64)
+    boxes = (boxes + np.array([top, top, left, left]))[firm[1:]]
+    mass = np.bincount(found.ravel(), inked.ravel())[firm]
+    if not firm[1:].all():
+        labels = np.where(firm, firm.cumsum(), 0).astype(np.int32)[labels]
     return Pieces(labels, boxes, mass)
 
 
@@ -64,23 +74,19 @@ def remove_lines(ink: np.ndarray) -> np.ndarray:
     """
     if min(ink.shape) < 48:
         return ink
-    mask = ink > TRACE
-    across, down = _spanning(mask), _spanning(mask.T)
-    if across is None and down is None:
+    spanning = [_spanning(view > TRACE) for view in (ink, ink.T)]
+    if all(found is None for found in spanning):
         return ink
-    lines = np.zeros_like(mask)
-    if across is not None:
-        lines |= across
-    if down is not None:
-        lines |= down.T
-    lines = ndimage.binary_dilation(lines, EIGHT_NEIGHBOURS)
-    rest = (ink > FIRM) & ~lines
-    ink = ink.copy()
-    if across is not None and _overhangs(rest):
-        ink[ndimage.binary_dilation(across, EIGHT_NEIGHBOURS[:, 1:2]) & (ink < FIRM) | across] = 0
-    if down is not None and _overhangs(rest.T):
-        ink.T[ndimage.binary_dilation(down, EIGHT_NEIGHBOURS[:, 1:2]) & (ink.T < FIRM) | down] = 0
-    return ink
+    cleaned, lines = ink.copy(), np.zeros(ink.shape, bool)
+    for view, found in zip((lines, lines.T), spanning, strict=True):
+        if found is not None:
+            view |= found
+    rest = (ink > FIRM) & ~ndimage.binary_dilation(lines, EIGHT_NEIGHBOURS)
+    for view, written, found in zip((cleaned, cleaned.T), (rest, rest.T), spanning, strict=True):
+        if found is not None and _overhangs(written):
+            soft = ndimage.binary_dilation(found, ABOVE_AND_BELOW) & (view < FIRM)
+            view[found | soft] = 0
+    return cleaned
 
 
 def _spanning(mask: np.ndarray) -> np.ndarray | None:
@@ -90,7 +96,9 @@ def _spanning(mask: np.ndarray) -> np.ndarray | None:
         return None
     thick = max(3, round(0.025 * min(height, width)))
     thin = mask & ~ndimage.grey_opening(mask.view(np.uint8), (thick + 1, 1)).astype(bool)
-    bridged = ndimage.maximum_filter1d(thin.view(np.uint8), 2 * round(0.15 * width) + 1, axis=1, mode="constant")
+    bridged = ndimage.maximum_filter1d(
+        thin.view(np.uint8), 2 * round(0.15 * width) + 1, axis=1, mode="constant"
+    )
     bridged = ndimage.maximum_filter1d(bridged, 3, axis=0, mode="constant")
     labels, count = ndimage.label(bridged, EIGHT_NEIGHBOURS)
     labels[~thin] = 0
@@ -110,56 +118,63 @@ def _overhangs(rest: np.ndarray) -> bool:
     return columns.size == 0 or (columns[0] >= margin and columns[-1] < width - margin)
 
 
-def is_frame(pieces: Pieces, index: int) -> bool:
-    """Whether piece `index` (from 0) is a drawn box: four straight sides, its ink all near them."""
-    top, bottom, left, right = pieces.boxes[index]
-    inside = pieces.labels[top:bottom, left:right] == index + 1
-    height, width = inside.shape
-    dy, dx = max(round(BAND * height), 1), max(round(BAND * width), 1)
-    if inside[dy : height - dy, dx : width - dx].any():
-        return False
-    rows, columns = inside[:, dx : width - dx], inside[dy : height - dy]
-    sides = rows[:dy].any(0), rows[height - dy :].any(0), columns[:, :dx].any(1), columns[:, width - dx :].any(1)
-    # The same would be true of a large 0; but its bow leaves no straight run along the very edge.
-    slim_y, slim_x = max(dy // 3, 1), max(dx // 3, 1)
-    edges = rows[:slim_y].any(0), rows[height - slim_y :].any(0), columns[:, :slim_x].any(1), columns[:, width - slim_x :].any(1)
-    return all(side.mean() > 0.8 for side in sides) and sum(edge.mean() > 0.7 for edge in edges) >= 3
-
-
 def choose(pieces: Pieces) -> np.ndarray:
-    """Numbers of the pieces that make up the writing (from 1), the main piece first; empty when none does."""
+    """Numbers of the pieces that make up the writing (from 1), the main piece first; empty when none does.
+
+    The main piece is the largest that is inside all drawn boxes, those that touch the picture's edge
+    counting less. With it stay pieces of some size, and smaller ones next to it.
+    """
     count = len(pieces.mass)
     if count == 0:
         return np.zeros(0, np.int64)
     height, width = pieces.labels.shape
     top, bottom, left, right = pieces.boxes.T
-    tall = np.maximum(pieces.heights / height, pieces.widths / width)
     touching = pieces.touching()
-    hugging = touching & (
-        ((pieces.widths <= 0.1 * width) & ((left == 0) | (right == width)))
-        | ((pieces.heights <= 0.1 * height) & ((top == 0) | (bottom == height)))
-    )
-    framing = np.zeros(count, bool)
-    for index in np.flatnonzero(tall > 0.4):
-        within = (top > top[index]) & (bottom < bottom[index]) & (left > left[index]) & (right < right[index])
-        if (within & (pieces.heights > 0.25 * pieces.heights[index])).any() and is_frame(pieces, index):
-            framing[index] = True
-    keep = ~framing
-    if framing.any():
-        smallest = np.flatnonzero(framing)[np.argmin(tall[framing])]
-        box = pieces.boxes[smallest]
-        keep &= (top >= box[0]) & (bottom <= box[1]) & (left >= box[2]) & (right <= box[3])
+    beside = ((left == 0) | (right == width)) & (pieces.widths <= STRIP * width)
+    beyond = ((top == 0) | (bottom == height)) & (pieces.heights <= STRIP * height)
+    weight = np.where(beside | beyond, 0.05, np.where(touching, 0.3, 1.0))
+    keep = _inside_frames(pieces)
     size = np.sqrt(pieces.mass * pieces.heights * pieces.widths)
-    score = size * np.where(hugging, 0.05, np.where(touching, 0.3, 1.0)) * keep
-    main = int(score.argmax())
-    keep &= ~(touching & ~touching[main] & (np.arange(count) != main))
-    # distances between boxes
-    gap_x = np.maximum(np.maximum(left - right[main], left[main] - right), 0)
-    gap_y = np.maximum(np.maximum(top - bottom[main], top[main] - bottom), 0)
-    reach = 0.15 * max(pieces.heights[main], pieces.widths[main])
-    near = np.maximum(gap_x, gap_y) <= reach
+    main = int((size * weight * keep).argmax())
+
+    keep &= ~touching | touching[main]
+    gap_x = np.maximum(left - right[main], left[main] - right)
+    gap_y = np.maximum(top - bottom[main], top[main] - bottom)
+    near = np.maximum(gap_x, gap_y) <= NEAR * max(pieces.heights[main], pieces.widths[main])
     share = pieces.mass / pieces.mass[main]
     keep &= (share >= CRUMB) | ((share >= SPECK) & near)
-    keep[main] = True
-    rest = np.flatnonzero(keep & (np.arange(count) != main))
-    return np.concatenate([[main], rest]) + 1
+    keep[main] = False
+    return np.concatenate([[main], np.flatnonzero(keep)]) + 1
+
+
+def _inside_frames(pieces: Pieces) -> np.ndarray:
+    """Which pieces are no drawn box and lie inside each of them, (n,) bool."""
+    height, width = pieces.labels.shape
+    top, bottom, left, right = pieces.boxes.T
+    keep = np.ones(len(pieces.mass), bool)
+    for index in np.flatnonzero(np.maximum(pieces.heights / height, pieces.widths / width) > 0.4):
+        inside = (top > top[index]) & (bottom < bottom[index]) & (left > left[index]) & (right < right[index])
+        content = inside & (pieces.heights > 0.25 * pieces.heights[index])
+        if content.any() and _is_frame(pieces, index):
+            keep &= inside
+    return keep
+
+
+def _is_frame(pieces: Pieces, index: int) -> bool:
+    """Whether piece `index` (from 0) has no ink but near its box's edges, and three straight sides or four."""
+    top, bottom, left, right = pieces.boxes[index]
+    piece = pieces.labels[top:bottom, left:right] == index + 1
+    height, width = piece.shape
+    dy, dx = max(round(BAND * height), 1), max(round(BAND * width), 1)
+    rows, columns = piece[dy : height - dy], piece[:, dx : width - dx]
+    if rows[:, dx : width - dx].any():
+        return False
+    # A large 0 keeps to the band too; but its bow leaves no straight run along the very edge.
+    dy, dx = max(dy // 3, 1), max(dx // 3, 1)
+    sides = (
+        columns[:dy].any(0),
+        columns[height - dy :].any(0),
+        rows[:, :dx].any(1),
+        rows[:, width - dx :].any(1),
+    )
+    return sum(side.mean() > 0.7 for side in sides) >= 3

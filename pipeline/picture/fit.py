@@ -6,10 +6,13 @@ with anti-aliasing, the aspect kept, the centre of mass moved to the centre of 2
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+
+from pipeline.errors import UsageError
 
 FINE_SIDE = 112  # all is done on a grid of about this side and averaged down at the end
 
@@ -18,15 +21,15 @@ FINE_SIDE = 112  # all is done on a grid of about this side and averaged down at
 class Style:
     """What training pictures look like; lengths are parts of the side.
 
-    `box`: longer side of the ink box. `thinnest`, `thickest`: stroke widths (`stroke_width`) within which
-    most training pictures lie. `centre`: where the centre of mass is, in pixel index over side; MNIST's is
-    at index 14 of 28, half a pixel right of and below the middle.
+    `box`: longer side of the ink box. `thinnest`, `thickest`: stroke widths (`stroke_width`) that are left
+    as they are, the 25th and 90th percentile of MNIST. `centre`: where the centre of mass is, in pixel
+    index over side; MNIST's is at index 14 of 28, half a pixel right of and below the middle.
     """
 
     side: int = 28
     box: float = 20 / 28
-    thinnest: float = 2.1 / 28
-    thickest: float = 3.4 / 28
+    thinnest: float = 2.2 / 28
+    thickest: float = 3.5 / 28
     centre: float = 0.5
 
 
@@ -42,6 +45,53 @@ def stroke_width(ink: np.ndarray) -> float:
     return 2 * float(ink.sum()) / variation if variation > 0 else 0.0
 
 
+def style_of(images: np.ndarray) -> Style:
+    """The style of training pictures (n, side, side) uint8, measured on up to 500 of them.
+
+    Raises UsageError when none of those holds any ink.
+    """
+    side = images.shape[1]
+    up = max(round(FINE_SIDE / side), 1)
+    boxes, widths, centres = [], [], []
+    for image in images[:: math.ceil(len(images) / 500) or 1]:
+        rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+        if rows.size:
+            ink = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / np.float32(255)
+            boxes.append(extent(ink))
+            widths.append(stroke_width(_scaled(ink, up)) / up)
+            centres.append(np.mean(centre_of_mass(image)))
+    if not boxes:
+        raise UsageError(
+            f"The style of {len(images)} pictures cannot be measured: bright ink on 0 is expected, none was "
+            "found; give the training pictures as they are in the file."
+        )
+    thinnest, thickest = np.percentile(widths, [25, 90]) / side
+    box, centre = float(np.median(boxes)) / side, float(np.mean(centres)) / side
+    return Style(side, box, float(thinnest), float(thickest), centre)
+
+
+def centre_of_mass(image: np.ndarray) -> tuple[float, float]:
+    """Row and column of the centre of mass of `image` (h, w) in pixel indices; `image` is not all 0."""
+    down, across = image.sum(1, dtype=np.float64), image.sum(0, dtype=np.float64)
+    total = float(down.sum())
+    return float(down @ np.arange(down.size)) / total, float(across @ np.arange(across.size)) / total
+
+
+def extent(ink: np.ndarray) -> float:
+    """The longer side of `ink` (h, w) in pixels; a soft outermost row or column counts by its darkest pixel."""
+    return max(_length(ink.max(0)), _length(ink.max(1)))
+
+
+def _length(profile: np.ndarray) -> float:
+    inked = np.flatnonzero(profile > 0.5)
+    if inked.size == 0:
+        return float(profile.size)
+    first, last = int(inked[0]), int(inked[-1])
+    soft = profile[first - 1] if first > 0 else 0.0
+    soft += profile[last + 1] if last + 1 < profile.size else 0.0
+    return last - first + 1 + float(soft)
+
+
 def fit(ink: np.ndarray, style: Style) -> tuple[np.ndarray, float]:
     """Bring the cropped `ink` (h, w) float32 in [0, 1] into `style`.
 
@@ -49,61 +99,76 @@ def fit(ink: np.ndarray, style: Style) -> tuple[np.ndarray, float]:
     their weight not been changed.
     """
     up = max(round(FINE_SIDE / style.side), 1)
-    longer = style.box * style.side * up
-    fine = _scaled(ink, longer)
+    longer, length = style.box * style.side * up, extent(ink)
+    fine = _scaled(ink, longer / length)
     width = stroke_width(fine) / up
     steps = _steps(width * up, style, up)
     if steps:
-        fine = _thickened(_scaled(ink, longer - 2 * steps), steps)
+        fine = _thickened(_scaled(ink, (longer - 2 * steps) / length), steps)
     return _centred(fine, style, up), width
 
 
-def _scaled(ink: np.ndarray, longer: float) -> np.ndarray:
-    """`ink` with its longer side brought to `longer` pixels; Pillow averages over what a pixel covers."""
-    scale = longer / max(ink.shape)
+def _scaled(ink: np.ndarray, scale: float) -> np.ndarray:
+    """`ink` made `scale` times as large; Pillow averages over what a smaller pixel covers."""
     size = max(round(ink.shape[1] * scale), 1), max(round(ink.shape[0] * scale), 1)
     how = Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC
     return np.clip(np.asarray(Image.fromarray(ink).resize(size, how)), 0, 1)
 
 
-def _steps(width: float, style: Style, up: int) -> int:
+def _steps(width: float, style: Style, up: int) -> float:
     """By how many fine pixels the outline must move out (in, when negative) to a usual stroke `width`."""
     thinnest, thickest = style.thinnest * style.side * up, style.thickest * style.side * up
     if width < thinnest:
-        return round((thinnest - width) / 2)
+        return (thinnest - width) / 2
     if width > thickest:
-        return -round(min(width - thickest, width / 2) / 2)
-    return 0
+        return -min(width - thickest, width / 2) / 2
+    return 0.0
 
 
-def _thickened(fine: np.ndarray, steps: int) -> np.ndarray:
+def _thickened(fine: np.ndarray, steps: float) -> np.ndarray:
     """Ink grown by `steps` pixels on all sides, or shrunk by -`steps`, with corners cut to stay round."""
-    grown = np.pad(fine, abs(steps) + 1)
     combine = np.maximum if steps > 0 else np.minimum
-    for step in range(abs(steps)):
+    whole = math.ceil(abs(steps))
+    grown = np.pad(fine, whole + 1)
+    for step in range(whole):
+        part = np.float32(min(abs(steps) - step, 1))
+        inner = grown[1:-1, 1:-1]
         if step % 2:
             across = combine(combine(grown[:, :-2], grown[:, 2:]), grown[:, 1:-1])
-            grown[1:-1, 1:-1] = combine(combine(across[:-2], across[2:]), across[1:-1])
+            moved = combine(combine(across[:-2], across[2:]), across[1:-1])
         else:
             across = combine(grown[1:-1, :-2], grown[1:-1, 2:])
-            down = combine(grown[:-2, 1:-1], grown[2:, 1:-1])
-            grown[1:-1, 1:-1] = combine(combine(across, down), grown[1:-1, 1:-1])
-    margin = 1 if steps > 0 else 1 - 2 * steps
-    return grown[margin:-margin, margin:-margin]
+            moved = combine(combine(across, combine(grown[:-2, 1:-1], grown[2:, 1:-1])), inner)
+        grown[1:-1, 1:-1] = inner + part * (moved - inner)
+    return grown
 
 
 def _centred(fine: np.ndarray, style: Style, up: int) -> np.ndarray:
     """Put the fine grid's ink with its centre of mass in place, whole, and average `up` × `up` pixels."""
     grid = style.side * up
-    height, width = fine.shape
-    total = max(float(fine.sum()), 1e-9)
-    row = float(fine.sum(1) @ np.arange(height)) / total
-    column = float(fine.sum(0) @ np.arange(width)) / total
     # An index is half a pixel short of a position, on the coarse grid as on the fine one.
     place = (style.centre * style.side + 0.5) * up - 0.5
-    top = min(max(round(place - row), 0), grid - height)
-    left = min(max(round(place - column), 0), grid - width)
-    canvas = np.zeros((grid, grid), np.float32)
-    canvas[top : top + height, left : left + width] = fine
+    row, column = centre_of_mass(fine)
+    fine = _shifted(_shifted(fine, (place - row) % 1).T, (place - column) % 1).T
+    top = _start(fine.max(1), math.floor(place - row), grid)
+    left = _start(fine.max(0), math.floor(place - column), grid)
+    margin = max(fine.shape)
+    canvas = np.zeros((grid + 2 * margin, grid + 2 * margin), np.float32)
+    canvas[margin + top :, margin + left :][: fine.shape[0], : fine.shape[1]] = fine
+    canvas = canvas[margin : margin + grid, margin : margin + grid]
     small = canvas.reshape(style.side, up, style.side, up).mean((1, 3))
     return (small * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def _shifted(fine: np.ndarray, part: float) -> np.ndarray:
+    """`fine` moved down by a `part` of a pixel, one row longer: without it, a hair's breadth decides the result."""
+    longer = np.zeros((fine.shape[0] + 1, fine.shape[1]), np.float32)
+    longer[:-1] = np.float32(1 - part) * fine
+    longer[1:] += np.float32(part) * fine
+    return longer
+
+
+def _start(profile: np.ndarray, wanted: int, grid: int) -> int:
+    """The place nearest to `wanted` that keeps the firm part of `profile` on the grid."""
+    firm = np.flatnonzero(profile > 0.25)
+    return int(max(min(wanted, grid - 1 - firm[-1]), -firm[0])) if firm.size else wanted

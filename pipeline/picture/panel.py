@@ -43,7 +43,9 @@ def find_panel(grey: np.ndarray) -> np.ndarray | None:
     if best is None:
         return None
     inside = ndimage.binary_erosion(best, np.ones((3, 3)), 2, border_value=1)
-    large = np.asarray(Image.fromarray(inside.view(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR))
+    large = np.asarray(
+        Image.fromarray(inside.view(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
+    )
     return large > 127
 
 

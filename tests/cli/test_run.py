@@ -101,8 +101,16 @@ def test_missing_data_is_told(inkproof):
     assert done.stderr.startswith("Error: nowhere does not exist: ")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals for other processes")
+@pytest.mark.parametrize(
+    ("number", "to_all", "code", "words"),
+    [
+        (signal.SIGINT, True, 130, "Stopped."),  # as a terminal does: to all processes of the group
+        (signal.SIGTERM, False, 143, ""),
+        (signal.SIGKILL, False, -9, ""),
+    ],
+)
+def test_stopped_from_outside_it_leaves_no_half_file_and_no_process(tmp_path, number, to_all, code, words):
     command = [sys.executable, str(ROOT / "main.py"), "--repeats", "20"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -110,10 +118,10 @@ def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path):
     for line in process.stdout:
         if "epoch 2/" in line:
             break
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the group
+    (os.killpg if to_all else os.kill)(process.pid, number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Stopped." in errors
+    assert process.returncode == code
+    assert words in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "submissions").exists()
     assert not list(tmp_path.rglob("*.part"))

@@ -7,6 +7,7 @@ decoded, only the formats below are tried, and whatever the decoder trips over b
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ from PIL import Image, ImageOps
 from pipeline.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
-# A digit that fills a tenth of a picture is still twice as long here as the 20 pixels that the network sees.
-WORKING_SIDE = 400
+# A digit a tenth as long as its picture still has the 20 pixels here that the network sees.
+WORKING_SIDE = 256  # pixels of the longer side, at most
 
 # Pillow's own advice: a picture above its limit shall be an error, not a line on the terminal.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -36,7 +37,7 @@ class Limits:
 class Picture:
     """A decoded picture: `grey` (height, width) float32, 0 black … 1 white, and what its file said.
 
-    `grey` is shrunk to at most about twice WORKING_SIDE; `width` and `height` are those of the upright
+    `grey` is shrunk by a whole number to at most WORKING_SIDE; `width` and `height` are those of the upright
     original. Of a moving picture or a file with several pages (`frames` > 1) the first one is taken.
     """
 
@@ -122,21 +123,23 @@ def _decode(image: Image.Image, name: str) -> Picture:
     if (image.width < image.height) != (width < height):
         width, height = height, width
 
-    transparent = image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info
+    opacity = _opacity(image)
     if image.mode.startswith("I") or image.mode == "F":
         grey = _many_bits(image)
-        transparent = False
-    elif transparent:
-        grey, transparent = _over_paper(_shrink(image.convert("RGBA").convert("RGBa")))
+    elif opacity is not None:
+        grey = _as_fractions(_shrink(_on_paper(image.convert("RGBA").convert("L"), opacity)))
     else:
-        if image.mode not in ("L", "RGB"):
-            image = image.convert("L" if image.mode == "1" else "RGB")
-        grey = np.asarray(_shrink(image).convert("L"), np.float32) / np.float32(255)
-    return Picture(grey, name, file_format, mode, width, height, frames, transparent)
+        image = image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+        grey = _as_fractions(_shrink(image).convert("L"))
+    return Picture(grey, name, file_format, mode, width, height, frames, opacity is not None)
+
+
+def _as_fractions(image: Image.Image) -> np.ndarray:
+    return np.asarray(image, np.float32) / np.float32(255)
 
 
 def _shrink(image: Image.Image) -> Image.Image:
-    factor = max(image.size) // WORKING_SIDE
+    factor = math.ceil(max(image.size) / WORKING_SIDE)
     return image.reduce(factor) if factor > 1 else image
 
 
@@ -151,11 +154,18 @@ def _many_bits(image: Image.Image) -> np.ndarray:
     return np.asarray(_shrink(Image.fromarray(values)))
 
 
-def _over_paper(premultiplied: Image.Image) -> tuple[np.ndarray, bool]:
-    """Lay colours that are already multiplied by their opacity on the paper they stand out from."""
-    bands = np.asarray(premultiplied, np.float32) / np.float32(255)
-    grey = bands[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
-    clear = 1 - bands[..., 3]
-    visible = bands[..., 3].sum()
-    paper = 1.0 if grey.sum() < 0.5 * visible else 0.0
-    return np.clip(grey + np.float32(paper) * clear, 0, 1), bool(clear.max() > 0)
+def _opacity(image: Image.Image) -> Image.Image | None:
+    """The opacity of each pixel ("L"), or None when all are opaque."""
+    if not (image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info):
+        return None
+    opacity = image.convert("RGBA").getchannel("A")
+    return opacity if opacity.getextrema()[0] < 255 else None
+
+
+def _on_paper(grey: Image.Image, opacity: Image.Image) -> Image.Image:
+    """Lay what is visible of `grey` ("L") on white when it is dark, on black when it is light."""
+    weights = np.asarray(opacity, np.float32).ravel()
+    light = float(np.asarray(grey, np.float32).ravel() @ weights) > 127.5 * float(weights.sum())
+    paper = Image.new("L", grey.size, 0 if light else 255)
+    paper.paste(grey, mask=opacity)
+    return paper

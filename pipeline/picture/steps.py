@@ -10,7 +10,7 @@ from scipy import ndimage
 from pipeline.errors import DataError
 from pipeline.picture import clean
 from pipeline.picture.background import Ink, find_ink
-from pipeline.picture.fit import Style, fit
+from pipeline.picture.fit import Style, centre_of_mass, fit
 from pipeline.picture.panel import crop_to, find_panel
 
 BLANK = "blank"
@@ -160,10 +160,10 @@ def _finish(found: _Found, digit: np.ndarray, style: Style, *, several: bool) ->
     top, bottom = max(boxes[:, 0].min() - 1, 0), min(boxes[:, 1].max() + 1, height)
     left, right = max(boxes[:, 2].min() - 1, 0), min(boxes[:, 3].max() + 1, width)
     around = np.s_[top:bottom, left:right]
-    belongs = np.zeros(len(found.pieces.mass) + 1, bool)
-    belongs[digit] = True
-    belongs = ndimage.binary_dilation(belongs[found.pieces.labels[around]], clean.EIGHT_NEIGHBOURS)
-    writing[around] = found.cleaned[around] * belongs
+    writing[around] = found.cleaned[around]
+    if digit.size < len(found.pieces.mass):
+        belongs = np.isin(found.pieces.labels[around], digit)
+        writing[around] *= ndimage.binary_dilation(belongs, clean.EIGHT_NEIGHBOURS)
     image, stroke = fit(writing[around], style)
 
     warnings = []
@@ -189,11 +189,3 @@ def _finish(found: _Found, digit: np.ndarray, style: Style, *, several: bool) ->
         stroke,
         tuple(warnings),
     )
-
-
-def centre_of_mass(image: np.ndarray) -> tuple[float, float]:
-    """Row and column of the centre of mass of `image` (h, w) in pixel indices; `image` is not all 0."""
-    total = float(image.sum())
-    rows = float(image.sum(1, dtype=np.float64) @ np.arange(image.shape[0])) / total
-    columns = float(image.sum(0, dtype=np.float64) @ np.arange(image.shape[1])) / total
-    return rows, columns
