@@ -1,0 +1,62 @@
+"""Rows on their way into the network: pictures, sparse matrices, weights, portions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import UsageError
+from pipeline.estimators.parameters import Parameters
+from pipeline.nn.network import PREDICT_ROWS
+from pipeline.training import check_weights
+
+
+def pictures(rows: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
+    """(n, *image_shape) for rows (n, features): whole numbers as uint8 pixels, floats as they are.
+
+    Raises UsageError for rows of another size, pixels outside of 0 … 255 and floats outside of 0 … 1.
+    """
+    size = math.prod(image_shape)
+    if rows.shape[1] != size:
+        raise UsageError(f"image_shape {tuple(image_shape)} needs rows of {size} numbers, found {rows.shape[1]}.")
+    whole = rows.dtype.kind in "iub"
+    low, high = rows.min(), rows.max()
+    if low < 0 or high > (255 if whole else 1):
+        raise UsageError(
+            f"Pictures must be whole numbers from 0 to 255 or floats from 0 to 1, found {rows.dtype} from {low} to "
+            f"{high}: divide floats by 255, or give them as whole numbers."
+        )
+    return rows.astype(np.uint8 if whole else rows.dtype, copy=False).reshape(len(rows), *image_shape)
+
+
+def check_noise_fits(parameters: Parameters, rows: Any) -> None:
+    """Raise UsageError where noise, which is clipped to [0, 1], would cut the rows' own numbers."""
+    if parameters.noise and rows.dtype != np.uint8 and (rows.min() < 0 or rows.max() > 1):
+        raise UsageError(
+            f"noise is for rows in [0, 1], found numbers from {rows.min():g} to {rows.max():g}: scale them, or give "
+            "image_shape for pixels."
+        )
+
+
+def row_weights(sample_weight: Any, n: int) -> np.ndarray:
+    """sample_weight, one number for all rows or one for each, as floats (n,). Raises UsageError."""
+    weights = np.asarray(sample_weight, np.float64)
+    if isinstance(sample_weight, Real):
+        weights = np.full(n, weights)
+    check_weights(weights, n)
+    return weights
+
+
+def dense(rows: Any) -> np.ndarray:
+    """A sparse matrix as an array, and an array as it is."""
+    return rows.toarray() if hasattr(rows, "toarray") else rows
+
+
+def portions(n: int) -> Iterator[slice]:
+    """Slices of n rows, as many at once as a network works on at a time."""
+    for start in range(0, n, PREDICT_ROWS):
+        yield slice(start, start + PREDICT_ROWS)

@@ -1,0 +1,196 @@
+"""Scikit-learn's own checks, its tools around our estimators, and its MLP as the oracle."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from pipeline.estimators import NetworkClassifier, NetworkRegressor
+
+X, DIGITS = load_digits(return_X_y=True)
+X, DIGITS = X[:600] / 16, DIGITS[:600]
+TARGETS = {
+    "classes": DIGITS,
+    "two classes": DIGITS % 2,
+    "multi-label": np.stack([DIGITS % 2, DIGITS > 4, DIGITS % 3 == 0], axis=1).astype(int),
+}
+
+
+# No check is expected to fail, none is left out.
+@parametrize_with_checks(
+    [
+        NetworkClassifier(),
+        # Without the penalty it separates the toy data so well that probabilities round to 0 and 1.
+        NetworkClassifier(solver="lbfgs", alpha=1.0),
+        NetworkRegressor(learning_rate_init=0.01),
+    ]
+)
+@pytest.mark.filterwarnings("ignore:.*before it had converged:sklearn.exceptions.ConvergenceWarning")
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def like_twins(theirs, ours, y, x=X, **given):
+    """Both trained from the same weights, which a first epoch gives them."""
+    for estimator in (theirs, ours):
+        estimator.set_params(warm_start=True, random_state=0, max_iter=1, **given).fit(x, y)
+    ours.coefs_, ours.intercepts_ = theirs.coefs_, theirs.intercepts_
+    # MLPClassifier goes on counting from its first fit, ours begins anew.
+    theirs.t_, theirs.best_loss_, theirs._no_improvement_count = 0, np.inf, 0
+    for estimator in (theirs, ours):
+        estimator.set_params(max_iter=20).fit(x, y)
+    return theirs, ours
+
+
+FULL = {"batch_size": len(X)}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS.keys())
+@pytest.mark.parametrize(
+    ("given", "tolerance"),
+    [
+        ({"solver": "sgd", **FULL}, 1e-12),
+        ({"solver": "sgd", "nesterovs_momentum": False, "alpha": 1.0, **FULL}, 1e-12),
+        ({"solver": "sgd", "momentum": 0, "activation": "logistic", **FULL}, 1e-12),
+        (
+            {"solver": "sgd", "momentum": 0, "learning_rate": "adaptive", "tol": 0.05, "n_iter_no_change": 1, **FULL},
+            1e-12,
+        ),
+        ({"solver": "sgd", "momentum": 0, "learning_rate": "invscaling", "tol": 0, **FULL}, 1e-12),
+        ({"solver": "sgd", "shuffle": False, "batch_size": 90, "activation": "tanh"}, 1e-12),
+        # Adam's ε stands inside the bias correction here and outside of it there: see Kingma and Ba, section 2.
+        ({"solver": "adam", "epsilon": 1e-12, "alpha": 1.0, **FULL}, 1e-3),
+    ],
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
+)
+def test_the_loss_curve_is_that_of_scikit_learn(y, given, tolerance):
+    theirs, ours = like_twins(MLPClassifier((30, 20)), NetworkClassifier((30, 20)), y, **given)
+    np.testing.assert_allclose(ours.loss_curve_, [ours.loss_curve_[0], *theirs.loss_curve_[1:]], rtol=tolerance)
+    assert ours.n_iter_ == theirs.n_iter_
+    if tolerance < 1e-9:
+        for mine, other in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+            np.testing.assert_allclose(mine, other, atol=1e-10)
+        np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-10)
+        np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS.keys())
+def test_lbfgs_goes_the_same_way(y):
+    theirs, ours = like_twins(MLPClassifier(20), NetworkClassifier(20), y, solver="lbfgs")
+    assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("columns", [1, 2])
+def test_the_regressor_goes_the_same_way(columns):
+    rows, target = load_diabetes(return_X_y=True)
+    y = target if columns == 1 else np.stack([target, -target / 2], axis=1)
+    given = {"solver": "sgd", "learning_rate_init": 1e-5, "batch_size": len(rows)}
+    theirs, ours = like_twins(MLPRegressor(hidden_layer_sizes=10), NetworkRegressor(10), y, rows, **given)
+    np.testing.assert_allclose(ours.predict(rows), theirs.predict(rows), rtol=1e-9)
+    # Ours is the sum over the columns that both make small, theirs reports their mean.
+    np.testing.assert_allclose(ours.loss_curve_[1:], columns * np.array(theirs.loss_curve_[1:]), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("MLP", [MLPClassifier, NetworkClassifier])
+def test_one_script_runs_with_either_import(MLP):
+    names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    y = names[DIGITS]
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), MLP(hidden_layer_sizes=(40,), max_iter=60, random_state=0)),
+        {"mlpclassifier__alpha" if MLP is MLPClassifier else "networkclassifier__alpha": [1e-4, 1e-2]},
+        cv=2,
+    )
+    assert search.fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.7
+
+    net = MLP(20, "tanh", solver="sgd", learning_rate_init=0.1, early_stopping=True, random_state=1)
+    net.fit(X[:400], y[:400])
+    assert net.n_iter_ == len(net.loss_curve_) == len(net.validation_scores_)
+    assert net.best_validation_score_ == max(net.validation_scores_) > 0.7
+    assert net.best_loss_ is None
+    assert (net.n_layers_, net.n_outputs_, net.out_activation_) == (3, 10, "softmax")
+    assert [w.shape for w in net.coefs_] == [(64, 20), (20, 10)]
+    assert [b.shape for b in net.intercepts_] == [(20,), (10,)]
+    assert sorted(net.classes_) == sorted(names)
+    proba = net.predict_proba(X)
+    assert (net.classes_[proba.argmax(axis=1)] == net.predict(X)).all()
+    np.testing.assert_allclose(np.exp(net.predict_log_proba(X)), proba)
+
+    stream = MLP((30,), random_state=0, learning_rate_init=0.01)
+    for start in [*range(0, 400, 50)] * 4:
+        stream.partial_fit(X[start : start + 50], y[start : start + 50], classes=names)
+    assert len(stream.loss_curve_) == 32
+    assert stream.score(X[400:], y[400:]) > 0.5
+
+    calibrated = CalibratedClassifierCV(MLP(20, max_iter=5, random_state=0), cv=2).fit(X[:200], DIGITS[:200] % 2)
+    assert calibrated.predict_proba(X).shape == (600, 2)
+    assert cross_val_score(MLP(20, max_iter=100, random_state=0), X, DIGITS % 2, cv=2).min() > 0.8
+    assert cross_val_predict(MLP(20, max_iter=5, random_state=0), X, DIGITS, cv=2).shape == (600,)
+
+
+def test_copies_go_on_where_the_original_stood():
+    original = NetworkClassifier(10, random_state=0).partial_fit(X, DIGITS, classes=range(10))
+    copies = [copy.deepcopy(original), pickle.loads(pickle.dumps(original))]
+    expected = original.partial_fit(X, DIGITS).predict_proba(X)
+    for other in copies:
+        assert not np.array_equal(other.predict_proba(X), expected)
+        np.testing.assert_array_equal(other.partial_fit(X, DIGITS).predict_proba(X), expected)
+
+
+def test_clones_are_unfitted_and_carry_all_parameters():
+    original = NetworkClassifier(7, epochs=1, image_shape=(8, 8), filters=(), shift=1, class_weight={0: 2}).fit(
+        X, DIGITS
+    )
+    other = clone(original)
+    assert other.get_params() == original.get_params()
+    assert not hasattr(other, "network_")
+    assert not hasattr(other, "coefs_")
+
+
+def test_processes_give_what_this_one_gives():
+    tasks = [NetworkClassifier(10, epochs=2, random_state=seed) for seed in (0, 1)]
+    apart = joblib.Parallel(2)(joblib.delayed(task.fit)(X, DIGITS) for task in tasks)
+    for here, there in zip(tasks, apart, strict=True):
+        np.testing.assert_allclose(there.predict_proba(X), here.fit(X, DIGITS).predict_proba(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS.keys())
+def test_sparse_rows_give_what_dense_rows_give(kind, y):
+    dense = NetworkClassifier(10, epochs=2, random_state=0).fit(X, y)
+    thin = NetworkClassifier(10, epochs=2, random_state=0).fit(kind(X), y)
+    np.testing.assert_array_equal(thin.predict_proba(kind(X)), dense.predict_proba(X))
+
+
+def test_sparse_labels_are_taken():
+    y = TARGETS["multi-label"]
+    dense = NetworkClassifier(10, epochs=2, random_state=0).fit(X, y)
+    thin = NetworkClassifier(10, epochs=2, random_state=0).fit(X, sparse.csr_array(y))
+    np.testing.assert_array_equal(thin.predict(X), dense.predict(X))
+
+
+def test_data_frames_hand_on_their_names():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=[f"pixel{i}" for i in range(64)])
+    net = NetworkClassifier(10, epochs=3, random_state=0).fit(frame, pandas.Series(DIGITS))
+    assert list(net.feature_names_in_) == list(frame.columns)
+    assert net.score(frame, DIGITS) == accuracy_score(DIGITS, net.predict(frame))
+    with pytest.raises(ValueError, match="feature names"):
+        net.predict(frame.rename(columns={"pixel3": "other"}))
