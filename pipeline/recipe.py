@@ -5,7 +5,8 @@
     [loss]      name, and the arguments of its class in nn/losses.py
     [optimizer] name, and the arguments of its class in nn/optimizers.py
     [schedule]  name, and the arguments of its class in nn/schedules.py
-    [training]  epochs, batch_size, shift, noisy_share
+    [[augment]] change = "Affine", and the arguments of its class in augment/; any number, in their order
+    [training]  epochs, batch_size, noisy_share
 
 The classes themselves say what they take: a key that is not an argument is refused by name, and a value
 out of range by the class that would use it.
@@ -23,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.augment import CHANGES, Chain
+from pipeline.augment.noise import NoiseOnShare
 from pipeline.errors import RecipeError, UsageError
 from pipeline.nn.layers import LAYERS, Layer
 from pipeline.nn.losses import LOSSES
@@ -33,22 +36,20 @@ from pipeline.nn.schedules import SCHEDULES
 FOLDER = Path(__file__).parent.parent / "recipes"
 SMALLEST_EPOCH = 50  # steps
 SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
-SECTIONS = ("summary", "network", "loss", "optimizer", "schedule", "training")
+SECTIONS = ("summary", "network", "loss", "optimizer", "schedule", "augment", "training")
 
 
 @dataclass(frozen=True)
 class Training:
-    """How long, in what portions, and what happens to the pictures on the way.
+    """How long, in what portions, and how much of each gets noise.
 
     batch_size: rows a step, at most: small data get smaller batches (down to SMALLEST_BATCH), for
         SMALLEST_EPOCH steps an epoch.
-    shift: largest random shift as a share of the picture's side, rounded to whole pixels.
     noisy_share: part of each batch that gets noise when σ > 0.
     """
 
     epochs: int = 10
     batch_size: int = 128
-    shift: float = 0.0
     noisy_share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -56,18 +57,12 @@ class Training:
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise UsageError(f"{name} must be a whole number from {low} to {high}, found {value!r}.")
-        if type(self.shift) not in (int, float) or not 0.0 <= self.shift <= 0.5:
-            raise UsageError(f"shift must be a share of the side from 0 to 0.5, found {self.shift!r}.")
         if type(self.noisy_share) not in (int, float) or not 0.0 < self.noisy_share <= 1.0:
             raise UsageError(f"noisy_share must lie above 0 and at most at 1, found {self.noisy_share!r}.")
 
     def batch_size_for(self, rows: int) -> int:
         """The batch size for that many rows; with 1,000 rows and 256 a batch an epoch would be 4 steps."""
         return min(self.batch_size, max(SMALLEST_BATCH, rows // SMALLEST_EPOCH))
-
-    def shift_for(self, side: int) -> int:
-        """The largest shift in pixels for pictures of that side."""
-        return round(self.shift * side)
 
 
 @dataclass(frozen=True)
@@ -95,6 +90,17 @@ class Recipe:
 
     def schedule(self) -> Callable[[int, int], float]:
         return _build(SCHEDULES, "name", self.content["schedule"])
+
+    def augment(self, sigma: float) -> Chain:
+        """What training does to each batch: the recipe's changes, then noise of level σ on its share of the rows.
+
+        Made anew for each fit, because the changes keep arrays to work in.
+        """
+        tables = self.content.get("augment", [])
+        if not isinstance(tables, (list, tuple)) or not all(isinstance(table, Mapping) for table in tables):
+            raise UsageError('augment must be a list of tables such as [[augment]] change = "Affine".')
+        changes = [_build(CHANGES, "change", table) for table in tables]
+        return Chain(*changes, NoiseOnShare(sigma, share=self.training.noisy_share))
 
 
 def names() -> list[str]:
@@ -132,7 +138,7 @@ def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
         recipe = Recipe(name, content, Training(**training))
         # Building it once on a small picture lets every class check its own arguments.
         network = recipe.network((28, 28), 10, rng=None)
-        recipe.loss(), recipe.optimizer(network), recipe.schedule()
+        recipe.loss(), recipe.optimizer(network), recipe.schedule(), recipe.augment(0.0)
     except UsageError as error:
         raise RecipeError(f"{where}: {error}") from error
     return recipe

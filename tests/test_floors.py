@@ -14,11 +14,12 @@ FLOORS = (
     {"errors", "blas", "locks"},
     {"storage"},
     {"nn", "augment", "dataset", "split", "picture", "grid"},
-    {"recipe", "training", "statistics"},
-    {"model", "fits", "submission"},
-    {"engine", "ledger", "run_folder", "report", "onnx_export", "estimators"},
-    {"console", "kaggle"},
-    {"stages"},
+    {"recipe", "training", "statistics", "robustness", "saliency"},
+    {"model", "fits", "submission", "matrix"},
+    {"engine", "cluster", "ledger", "run_folder", "report", "onnx_export", "estimators", "newest", "twins"},
+    {"console", "kaggle", "prediction", "world"},
+    {"stages", "compare"},
+    {"web"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

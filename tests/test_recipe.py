@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline import recipe
+from pipeline.augment import CutOut
+from pipeline.augment.noise import NoiseOnShare
+from pipeline.augment.shift import RandomShift
 from pipeline.errors import RecipeError
 
 GOOD = {
@@ -18,6 +21,10 @@ GOOD = {
 
 def changed(section, **values):
     return {**GOOD, section: {**GOOD.get(section, {}), **values}}
+
+
+def augmented(*changes):
+    return {**GOOD, "augment": list(changes)}
 
 
 @pytest.mark.parametrize("name", recipe.names())
@@ -42,12 +49,18 @@ def test_default_is_784_512_10():
         (changed("training", epochs=0), "epochs must be a whole number from 1 to 100000, found 0."),
         (changed("training", epochs=2.5), "epochs must be a whole number from 1 to 100000, found 2.5."),
         (changed("training", noisy_share=0), "noisy_share must lie above 0 and at most at 1, found 0."),
-        (changed("training", shift=1), "shift must be a share of the side from 0 to 0.5, found 1."),
+        (changed("training", shift=0.04), "unknown key in [training]: shift; allowed: epochs,"),
+        (augmented({"change": "Shift", "share_of_side": 1}), "share_of_side must be a number from 0 to 0.5, found 1."),
+        (augmented({"change": "Afine"}), "change = 'Afine' is not known: did you mean Affine?"),
+        (augmented({"change": "Affine", "rotate": 5}), "unknown key of Affine: rotate; did you mean rotation?"),
+        (augmented({"change": "Elastic", "alpha": 0.1}), "Elastic: "),
+        (augmented("Affine"), "augment must be a list of tables such as [[augment]]"),
+        ({**GOOD, "augment": {"change": "Affine"}}, "augment must be a list of tables such as [[augment]]"),
         (changed("optimizer", name="adm"), "name = 'adm' is not known: did you mean adam?"),
         (changed("optimizer", momentun=0.9), "unknown key of sgd: momentun; did you mean momentum?"),
-        (changed("optimizer", momentum=1.5), "momentum must be at least 0 and below 1, found 1.5."),
+        (changed("optimizer", momentum=1.5), "momentum must be a number at least 0 and below 1, found 1.5."),
         (changed("schedule", learning_rate=-1), "learning_rate must be a number above 0, found -1."),
-        (changed("loss", label_smoothing=1), "label_smoothing must be at least 0 and below 1, found 1."),
+        (changed("loss", label_smoothing=1), "label_smoothing must be a number at least 0 and below 1, found 1."),
         (changed("network", layers=[]), "[network] layers must be a list of tables"),
         (changed("network", layers=["ReLU"]), "layer 1 must be a table such as"),
         (changed("network", layers=[{"layer": "Flatten"}]), "the layers end in an output of shape (784,)"),
@@ -88,6 +101,18 @@ def test_small_data_get_small_batches(rows, size):
     assert recipe.Training(batch_size=128).batch_size_for(rows) == size
 
 
-@pytest.mark.parametrize(("side", "pixels"), [(28, 1), (8, 0), (64, 3)])
-def test_shift_scales_with_the_picture(side, pixels):
-    assert recipe.Training(shift=0.04).shift_for(side) == pixels
+def test_the_default_shifts_by_a_pixel_and_then_adds_noise():
+    batch = np.random.default_rng(0).random((20, 28, 28), dtype=np.float32)
+    changed = recipe.load("default").augment(0.2)(batch.copy(), rng=np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    expected = NoiseOnShare(0.2, share=0.5)(RandomShift(1)(batch.copy(), rng=rng), rng=rng)
+    np.testing.assert_array_equal(changed, expected)
+
+
+def test_changes_come_in_the_order_of_the_file():
+    tables = [{"change": "CutOut", "share_of_side": 0.5}, {"change": "Shift", "share_of_side": 0.2}]
+    batch = np.ones((20, 10, 10), np.float32)
+    loaded = recipe.check(augmented(*tables), name="mine", where="mine.toml")
+    changed, rng = loaded.augment(0.0)(batch.copy(), rng=np.random.default_rng(1)), np.random.default_rng(1)
+    expected = RandomShift(2)(CutOut(share_of_side=0.5)(batch, rng=rng), rng=rng)
+    np.testing.assert_array_equal(changed, expected)

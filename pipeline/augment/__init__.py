@@ -1,19 +1,22 @@
-"""Changes made to training pictures: batch → batch, in place, on floats (n, height, width) in [0, 1]."""
+"""Changes made to training pictures: batch → batch, in place, on floats (n, height, width) in [0, 1].
 
-from __future__ import annotations
+noise.py        Gaussian noise on a share of each batch
+shift.py        random shifts by whole pixels
+distort.py      affine and elastic distortions: displacement fields, and the gather that applies them
+thickness.py    thicker and thinner strokes
+cutout.py       black squares
+upstroke.py     ones with an upstroke
+chain.py        several changes as one
+"""
 
-from collections.abc import Callable
+from pipeline.augment.chain import Chain
+from pipeline.augment.cutout import CutOut
+from pipeline.augment.distort import Affine, Elastic
+from pipeline.augment.shift import Shift
+from pipeline.augment.thickness import Thickness
+from pipeline.augment.upstroke import Upstroke
 
-import numpy as np
+# What a recipe's [[augment]] may name. Noise is not among them: its level is what a run compares.
+CHANGES = {change.__name__: change for change in (Shift, Affine, Elastic, Thickness, CutOut, Upstroke)}
 
-
-class Chain:
-    """One change after the other."""
-
-    def __init__(self, *changes: Callable[..., np.ndarray]) -> None:
-        self.changes = changes
-
-    def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        for change in self.changes:
-            batch = change(batch, rng=rng)
-        return batch
+__all__ = ["CHANGES", "Affine", "Chain", "CutOut", "Elastic", "Shift", "Thickness", "Upstroke"]

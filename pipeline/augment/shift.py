@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.augment.checks import within
 from pipeline.errors import UsageError
 
 
@@ -27,3 +28,17 @@ class RandomShift:
         windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
         batch[...] = windows[np.arange(n), down, right]
         return batch
+
+
+class Shift:
+    """RandomShift by up to share_of_side of the picture's side, rounded to whole pixels: 0.04 is one of 28, none of 8.
+
+    For shifts by parts of a pixel there is Affine.
+    """
+
+    def __init__(self, *, share_of_side: float) -> None:
+        self.share = within("share_of_side", share_of_side, 0, 0.5)
+
+    def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Change the float batch (n, height, width) in place, and give it back."""
+        return RandomShift(round(self.share * max(batch.shape[1:])))(batch, rng=rng)

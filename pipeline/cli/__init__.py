@@ -19,11 +19,21 @@ from pipeline.errors import InkproofError
 # Name → the line in `python main.py --help`. The file is pipeline/cli/<name>.py, its object `command`.
 COMMANDS = {
     "run": "Train at several noise levels, compare, and write a submission (the default).",
+    "compare": "Compare ways of training on many conditions: noise, corruptions, shifts, attacks.",
+    "report": "Write a run's report again: one HTML page with all figures and tables.",
+    "compare": "Compare ways of training on many test conditions: noise, corruptions, shifts, attacks.",
+    "report": "Write a run's report: one HTML file that needs nothing else.",
     "recipes": "List the recipes that come along.",
     "show": "Draw a contact sheet: what a recipe's distortions and noise make of the pictures.",
-    "twins": "Compare the network with its slow twin in plain loops: time, memory, weights.",
-    "export": "Write a model as an ONNX file for other programs.",
+    "fetch": "Bring the competition's files into data/.",
+    "check": "Look for faults in a submission file.",
+    "submit": "Send a submission to Kaggle and wait for its score.",
+    "leaderboard": "Show where your best score stands.",
+    "runs": "List, show, compare and export the runs so far, with their scores.",
+    "predict": "Read digits in picture files: labels, probabilities, verdicts, warnings.",
     "serve": "Open the drawing page: your own digits before networks of every noise level.",
+    "export": "Write a model as an ONNX file for other programs.",
+    "twins": "Compare the network with its slow twin in plain loops: time, memory, weights.",
 }
 DEFAULT = "run"
 INTERRUPTED = 130

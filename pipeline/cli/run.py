@@ -147,7 +147,7 @@ def command(
     competition = dataset.load(data, label_column=label_column, id_column=id_column)
     if competition.is_sample and data is None:
         voice.say(
-            "No data in data/: get Kaggle's files with `kaggle competitions download -c digit-recognizer -p data`\n"
+            "No data in data/: get Kaggle's files with `python main.py fetch`\n"
             f"(or put train.csv and test.csv there); going on with the embedded sample, {competition.name}."
         )
     voice.say(

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.augment import Chain
-from pipeline.augment.noise import NoiseOnShare
-from pipeline.augment.shift import RandomShift
+from pipeline.augment.shift import RandomShift, Shift
 from pipeline.errors import UsageError
 
 
@@ -43,7 +41,14 @@ def test_negative_reach_is_refused():
         RandomShift(-1)
 
 
-def test_a_chain_goes_in_order():
-    batch = np.ones((100, 4, 4), np.float32)
-    Chain(RandomShift(1), NoiseOnShare(0.5, share=1.0))(batch, rng=np.random.default_rng(0))
-    assert ((batch > 0) & (batch < 1)).any()  # noise came last, over the black edges
+@pytest.mark.parametrize(("side", "pixels"), [(28, 1), (8, 0), (64, 3)])
+def test_a_share_is_rounded_to_whole_pixels(side, pixels):
+    batch = np.random.default_rng(0).random((50, side, side), dtype=np.float32)
+    by_share = Shift(share_of_side=0.04)(batch.copy(), rng=np.random.default_rng(1))
+    by_pixels = RandomShift(pixels)(batch.copy(), rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(by_share, by_pixels)
+
+
+def test_a_share_above_a_half_is_refused():
+    with pytest.raises(UsageError, match=r"share_of_side must be a number from 0 to 0\.5, found 0\.51"):
+        Shift(share_of_side=0.51)

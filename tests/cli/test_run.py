@@ -22,7 +22,7 @@ def test_the_whole_job_on_the_embedded_sample(inkproof, tmp_path, quick_recipe_f
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0] == "Inkproof: reading data/"
-    assert "kaggle competitions download -c digit-recognizer -p data" in done.stdout
+    assert "python main.py fetch" in done.stdout
     assert "EMBEDDED SAMPLE" in done.stdout
     assert "σ 0.3, repeat 2: epoch 3/3, loss" in done.stdout
     assert "Submission: submissions/submission.csv" in lines
