@@ -1,0 +1,120 @@
+"""Changes of where things are in a picture: each pixel of the new one looks up a place in the old one.
+
+Places are (row, column) from the picture's centre; what lies outside of the picture is black. Values
+between pixels are interpolated linearly, as in the MNIST-C code.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from pipeline.augment import distort
+from pipeline.errors import UsageError
+
+# Down and right, in pixels.
+DIRECTIONS = {
+    "right": (0, 1),
+    "left": (0, -1),
+    "up": (-1, 0),
+    "down": (1, 0),
+    "down-right": (1, 1),
+    "down-left": (1, -1),
+    "up-right": (-1, 1),
+    "up-left": (-1, -1),
+}
+FARTHEST_SHIFT = 6
+
+
+def shift(images: np.ndarray, direction: str, pixels: int) -> np.ndarray:
+    """Pictures (n, side, side) moved by whole pixels, black coming in; diagonals move as far along both axes.
+
+    direction: a key of DIRECTIONS. Raises UsageError where nothing of the picture would be left.
+    """
+    side = images.shape[1]
+    if pixels >= side:
+        raise UsageError(f"A shift by {pixels} pixels leaves nothing of a picture of {side}×{side}: shift by less.")
+    down, right = (pixels * step for step in DIRECTIONS[direction])
+    out = np.zeros_like(images)
+    to_rows, from_rows = _overlap(down, side)
+    to_columns, from_columns = _overlap(right, side)
+    out[:, to_rows, to_columns] = images[:, from_rows, from_columns]
+    return out
+
+
+def _overlap(step: int, side: int) -> tuple[slice, slice]:
+    """Where to, and where from, along one axis."""
+    return slice(max(step, 0), side + min(step, 0)), slice(max(-step, 0), side + min(-step, 0))
+
+
+def rotate(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.ndarray:
+    """By `angle` radians about the centre, each picture one way or the other."""
+    angles = angle * _signs(len(images), rng)
+    cos, sin = np.cos(angles), np.sin(angles)
+    return warp(images, _matrices([[cos, sin], [-sin, cos]]))
+
+
+def shear(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.ndarray:
+    """Verticals tilted by `angle` radians and kept at their length, each picture one way or the other.
+
+    The map of scikit-image's AffineTransform before its version 0.19, which MNIST-C was made with: rows are
+    cos(angle) apart, which stretches the picture, and −sin(angle) columns to the side.
+    """
+    angles = angle * _signs(len(images), rng)
+    return warp(images, _matrices([[np.cos(angles), 0], [-np.sin(angles), 1]]))
+
+
+def scale(images: np.ndarray, factor: float, *, rng: np.random.Generator) -> np.ndarray:
+    """To `factor` of their size about the centre."""
+    return warp(images, np.broadcast_to(np.eye(2) / factor, (len(images), 2, 2)))
+
+
+def translate(images: np.ndarray, pixels: float, *, rng: np.random.Generator) -> np.ndarray:
+    """Along a diagonal, by `pixels` on both axes (scaled from side 28), each picture along one of the four."""
+    steps = pixels * images.shape[1] / 28 * rng.choice((-1.0, 1.0), (len(images), 2))
+    return warp(images, np.broadcast_to(np.eye(2), (len(images), 2, 2)), steps[:, :, None, None])
+
+
+def elastic(images: np.ndarray, strength: tuple[float, float, float], *, rng: np.random.Generator) -> np.ndarray:
+    """A random affine map, then a smooth random displacement of each pixel (Simard, Steinkraus, Platt 2003).
+
+    strength: how far pixels are displaced before smoothing, the σ of that smoothing, and how far the three
+    points that define the affine map move at most; all as shares of the side.
+    """
+    n, side = len(images), images.shape[1]
+    reach, smooth, affine = (share * side for share in strength)
+    # Three corners of a square about the centre, and where they go; the map looks up the other way.
+    half = side // 3
+    corners = np.array([[half, half], [-half, half], [-half, -half]], dtype=np.float64)
+    moved = corners + rng.uniform(-affine, affine, (n, 3, 2))
+    ones = np.ones((n, 3, 1))
+    back = np.linalg.solve(np.concatenate([moved, ones], axis=2), np.broadcast_to(corners, moved.shape))
+    matrices, offsets = back[:, :2].swapaxes(1, 2), back[:, 2]
+
+    wobble = rng.uniform(-1, 1, (n, 2, side, side))
+    wobble = reach * ndimage.gaussian_filter(wobble, (0, 0, smooth, smooth), mode="reflect", truncate=3)
+    wobble = np.einsum("nij,njrc->nirc", matrices, wobble)
+    return warp(images, matrices, wobble + offsets[:, :, None, None])
+
+
+def warp(images: np.ndarray, matrices: np.ndarray, steps: np.ndarray | None = None) -> np.ndarray:
+    """Pictures (n, side, side) whose pixel at place p, from the centre, shows the old place M·p + step.
+
+    matrices (n, 2, 2) and steps, broadcast to (n, 2, side, side): for (row, column). A new array.
+    """
+    n, side, _ = images.shape
+    grid = np.stack(np.mgrid[:side, :side]).reshape(2, -1) - (side - 1) / 2
+    field = ((matrices - np.eye(2)) @ grid).reshape(n, 2, side, side)
+    if steps is not None:
+        field += steps
+    return distort.warp(images.copy(), np.ascontiguousarray(field.swapaxes(0, 1), np.float32))
+
+
+def _signs(n: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice((-1.0, 1.0), n)
+
+
+def _matrices(rows: list[list[np.ndarray | float]]) -> np.ndarray:
+    """(n, 2, 2) from the four entries, each (n,) or one number for all."""
+    entries = np.broadcast_arrays(*(entry for row in rows for entry in row))
+    return np.stack(entries, axis=-1).reshape(-1, 2, 2)
