@@ -9,12 +9,13 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.nn.layers import Layer, Shape
+from pipeline.nn.layers.blocks import from_blocks, to_blocks
 from pipeline.nn.losses import softmax
 from pipeline.nn.workspace import Pass
 
 # Rows that go through the network at once when predicting: enough for a full-speed matrix product,
-# few enough for the outputs to stay in the processor's cache.
-PREDICT_ROWS = 1024
+# few enough for a convolutional net to need some 200 MB at most.
+PREDICT_ROWS = 256
 
 
 class Network:
@@ -22,6 +23,8 @@ class Network:
 
     input_shape: the shape of one row, (28, 28) for pictures, (features,) for tables.
     params, grads: flat arrays (size,) of `dtype`, into which the layers' own arrays are views.
+    values: params, and behind them what training leaves without a gradient (the running moments of batch
+        normalisation): all that a copy of a trained network needs.
 
     Rows go in as uint8 pixels 0…255 or as numbers. Pixels are divided by 255 here and nowhere else, so
     that training, submission and page cannot disagree; numbers pass as they are, pictures thus in [0, 1].
@@ -46,24 +49,26 @@ class Network:
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.dtype("float32"), np.dtype("float64")):
             raise UsageError(f"dtype must be float32 or float64, found {self.dtype}.")
-        places, shape = [], self.input_shape
+        places, states, shape = [], [], self.input_shape
         for layer in self.layers:
             places.append(layer.param_shapes(shape))
+            states.append(layer.state_shapes(shape))
             shape = layer.output_shape(shape)
         self.output_shape = shape
-        size = sum(math.prod(s) for place in places for s in place.values())
-        if most_params is not None and size > most_params:
-            raise UsageError(f"The network has {size:,} parameters where at most {most_params:,} are allowed.")
-        self.params = np.zeros(size, self.dtype)
+        size, state_size = (sum(math.prod(s) for one in shapes for s in one.values()) for shapes in (places, states))
+        if most_params is not None and size + state_size > most_params:
+            raise UsageError(
+                f"The network has {size + state_size:,} parameters where at most {most_params:,} are allowed."
+            )
+        self.values = np.zeros(size + state_size, self.dtype)
+        self.params = self.values[:size]
         self.grads = np.zeros(size, self.dtype)
-        start, first = 0, True
-        for layer, place in zip(self.layers, places, strict=True):
-            layer.params, layer.grads = {}, {}
-            for name, s in place.items():
-                stop = start + math.prod(s)
-                layer.params[name] = self.params[start:stop].reshape(s)
-                layer.grads[name] = self.grads[start:stop].reshape(s)
-                start = stop
+        params, grads, state = (_in_turn(array) for array in (self.params, self.grads, self.values[size:]))
+        first = True
+        for layer, place, kept in zip(self.layers, places, states, strict=True):
+            layer.params = {name: params(s) for name, s in place.items()}
+            layer.grads = {name: grads(s) for name, s in place.items()}
+            layer.state = {name: state(s) for name, s in kept.items()}
             layer.is_first, first = first and bool(place), first and not place
             if rng is not None:
                 layer.initialize(rng)
@@ -88,8 +93,11 @@ class Network:
         for layer in self.layers:
             x, backward = layer.forward(x, run)
             backwards.append(backward)
+        inside, x = x, from_blocks(x, self, run)
 
         def backward_all(d: np.ndarray) -> np.ndarray | None:
+            if inside.ndim == 5:
+                d = to_blocks(d, self, run)
             for backward in reversed(backwards):
                 d = backward(d)
                 if d is None:
@@ -110,3 +118,15 @@ class Network:
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Class probabilities (n, classes), each row adding up to 1."""
         return softmax(self.logits(rows))
+
+
+def _in_turn(flat: np.ndarray) -> Callable[[Shape], np.ndarray]:
+    """A function that gives views of the shapes it is asked for, one behind the other in `flat`."""
+    start = 0
+
+    def take(shape: Shape) -> np.ndarray:
+        nonlocal start
+        start += math.prod(shape)
+        return flat[start - math.prod(shape) : start].reshape(shape)
+
+    return take

@@ -3,10 +3,11 @@
 `forward(x, run)` takes a batch x (n, *shape) and gives the output y together with a function
 `backward(dy) -> dx`, which takes ∂L/∂y, adds nothing but *writes* the gradients of the layer's own
 parameters, and gives ∂L/∂x. What backward needs from forward it sees as a closure; the layer itself
-stores nothing, so its forward is safe in several threads at once.
+stores nothing, so its forward is safe in several threads at once (but for running moments, in training).
 
-Parameters and gradients are views into the network's two flat arrays (see network.py): an optimiser
-then works on one long vector and need not know what a layer is.
+Parameters, state and gradients are views into the network's flat arrays (see network.py): an optimiser
+then works on one long vector and need not know what a layer is. Between layers that know of height and
+width pictures lie in blocks (blocks.py), which those turn them into; Flatten and the network turn them back.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Layer:
     def __init__(self) -> None:
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
+        self.state: dict[str, np.ndarray] = {}
 
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of one row's output for the shape of one row's input. Raises UsageError for a misfit."""
@@ -38,8 +40,12 @@ class Layer:
         """Names and shapes of the parameters for one row's input shape."""
         return {}
 
+    def state_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """Names and shapes of what training leaves in the layer without a gradient, such as running moments."""
+        return {}
+
     def initialize(self, rng: np.random.Generator) -> None:
-        """Fill `params` with their first values."""
+        """Fill `params` and `state` with their first values."""
 
     def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
         """y (n, *output_shape) and the function that takes ∂L/∂y to ∂L/∂x."""

@@ -7,20 +7,24 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.layers.base import Backward, Layer, Shape
+from pipeline.nn.layers.blocks import from_blocks, to_blocks
 from pipeline.nn.workspace import Pass
 
 
 class Flatten(Layer):
-    """(n, height, width, …) → (n, height·width·…)."""
+    """(n, height, width, …) → (n, height·width·…); pictures in blocks as (n, channels·height·width)."""
 
     def output_shape(self, shape: Shape) -> Shape:
         return (int(np.prod(shape)),)
 
     def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        def backward(dy: np.ndarray) -> np.ndarray:
-            return dy.reshape(x.shape)
+        rows = from_blocks(x, self, run)
 
-        return x.reshape(len(x), -1), backward
+        def backward(dy: np.ndarray) -> np.ndarray:
+            dx = dy.reshape(rows.shape)
+            return to_blocks(dx, self, run) if x.ndim == 5 else dx
+
+        return rows.reshape(len(rows), -1), backward
 
 
 class Dense(Layer):

@@ -1,0 +1,55 @@
+"""`python main.py twins`: the network against its slow twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("twins", short_help="Compare the network with its slow twin.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder, zip or npz file with the data; by default data/, or else a small embedded sample.",
+)
+@click.option("--recipe", default="scratch-16-16", show_default=True, help="Which network and training.")
+@click.option("--rows", type=click.IntRange(1), default=100, show_default=True, help="Training rows, the first ones.")
+@click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, help="Epochs to train.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all random numbers.")
+def command(data: Path | None, recipe: str, rows: int, epochs: int, seed: int) -> None:
+    """Train the network and its slow twin side by side, and compare time, memory and weights.
+
+    The twin (pipeline/nn/reference) does the same in plain loops over single numbers: it is there to be
+    read and to be tested against. Both begin with the same weights and see the same rows in the same order,
+    in double precision, without the recipe's shifts and noise. A convolutional network takes several
+    seconds a row in loops: give it few rows.
+    """
+    from rich.table import Table
+
+    from pipeline import dataset
+    from pipeline import recipe as recipes
+    from pipeline.console import plain_console
+    from pipeline.errors import InkproofError
+    from pipeline.twins import TOLERANCE, compare
+
+    chosen = recipes.load(recipe)
+    competition = dataset.load(data)
+    train = competition.train
+    images, labels = train.images[:rows], train.labels[:rows]
+    outcome = compare(chosen, images, labels, len(train.classes), epochs=epochs, seed=seed)
+
+    loops, arrays = outcome.loops, outcome.arrays
+    print(f"{recipe} on {len(images):,} rows of {competition.name}, epochs: {epochs}")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    table.add_column("seconds an epoch", justify="right")
+    table.add_column("peak memory", justify="right")
+    for name, cost in (("plain loops (pipeline/nn/reference)", loops), ("whole arrays (pipeline/nn)", arrays)):
+        table.add_row(name, f"{cost.seconds:.4f}", f"{cost.peak / 1e6:.1f} MB")
+    table.add_row("loops / arrays", f"{loops.seconds / arrays.seconds:.0f}", f"{loops.peak / arrays.peak:.1f}")
+    plain_console().print(table)
+    found = f"largest difference between their weights after training: {outcome.difference:.1e}"
+    if not outcome.agree:
+        raise InkproofError(f"The twins disagree, {found}, where less than {TOLERANCE:g} is allowed: one is wrong.")
+    print(f"The twins agree, {found} (less than {TOLERANCE:g} is allowed).")

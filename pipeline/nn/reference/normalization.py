@@ -1,0 +1,70 @@
+"""Batch normalisation in plain loops, for rows (features,) or pictures (channels, height, width)."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.nn.reference.layers import Backward, Layer, Shape
+from pipeline.nn.reference.lists import Nested, each, flat, zeros
+from pipeline.nn.workspace import Pass
+
+
+class BatchNorm(Layer):
+    """y = γ·(x − μ) / √(v + ε) + β, where μ and v are moments over the batch in training, else the running ones."""
+
+    def __init__(self, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+
+    def param_shapes(self, shape: Shape) -> dict[str, Shape]:
+        return {"gamma": (shape[0],), "beta": (shape[0],)}
+
+    def state_shapes(self, shape: Shape) -> dict[str, Shape]:
+        return {"mean": (shape[0],), "variance": (shape[0],)}
+
+    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+        channels = range(len(x[0]))
+        y = zeros((len(x), len(x[0])))
+        backwards = []
+        for c in channels:
+            channel, backward_channel = self.forward_channel(c, [row[c] for row in x], run)
+            backwards.append(backward_channel)
+            for n in range(len(x)):
+                y[n][c] = channel[n]
+
+        def backward(dy: Nested) -> Nested:
+            dx = zeros((len(dy), len(dy[0])))
+            for c in channels:
+                dchannel = backwards[c]([row[c] for row in dy])
+                for n in range(len(dy)):
+                    dx[n][c] = dchannel[n]
+            return dx
+
+        return y, backward
+
+    def forward_channel(self, c: int, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+        """One feature, or one channel, of every row."""
+        gamma, beta = self.params["gamma"][c], self.params["beta"][c]
+        numbers = flat(x)
+        m = len(numbers)
+        if run.train:
+            mean = sum(numbers) / m
+            variance = sum((number - mean) ** 2 for number in numbers) / m
+            unbiased = variance * m / max(m - 1, 1)
+            self.state["mean"][c] += self.momentum * (mean - self.state["mean"][c])
+            self.state["variance"][c] += self.momentum * (unbiased - self.state["variance"][c])
+        else:
+            mean, variance = self.state["mean"][c], self.state["variance"][c]
+        deviation = math.sqrt(variance + self.epsilon)
+        normal = each(lambda number: (number - mean) / deviation, x)
+
+        def backward(dy: Nested) -> Nested:
+            dbeta = sum(flat(dy))
+            dgamma = sum(flat(each(lambda d, z: d * z, dy, normal)))
+            self.grads["beta"][c], self.grads["gamma"][c] = dbeta, dgamma
+            if not run.train:
+                return each(lambda d: d * gamma / deviation, dy)
+            # μ and v move with every x: what they pass on is subtracted.
+            return each(lambda d, z: gamma / deviation * (d - dbeta / m - z * dgamma / m), dy, normal)
+
+        return each(lambda z: gamma * z + beta, normal), backward
