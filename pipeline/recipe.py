@@ -1,6 +1,7 @@
 """Recipes: a network and how it is trained, one TOML file each, checked before anything runs.
 
     summary = "…"                           what it is, in a line
+    reached = "…"                           what it reached, on which rows, from which seed
     [network]   layers = [{ layer = "Dense", units = 512 }, …]; units = "classes" for the last; dtype
     [loss]      name, and the arguments of its class in nn/losses.py
     [optimizer] name, and the arguments of its class in nn/optimizers.py
@@ -36,7 +37,7 @@ from pipeline.nn.schedules import SCHEDULES
 FOLDER = Path(__file__).parent.parent / "recipes"
 SMALLEST_EPOCH = 50  # steps
 SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
-SECTIONS = ("summary", "network", "loss", "optimizer", "schedule", "augment", "training")
+SECTIONS = ("summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class Recipe:
     @property
     def summary(self) -> str:
         return str(self.content.get("summary", self.name))
+
+    @property
+    def reached(self) -> str:
+        """The accuracy that was measured with it, in words; empty where nobody has measured."""
+        return str(self.content.get("reached", ""))
 
     def network(self, input_shape: tuple[int, ...], classes: int, *, rng: np.random.Generator | None) -> Network:
         """A fresh network for rows of `input_shape`; without `rng` its parameters are zeros."""

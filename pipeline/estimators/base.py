@@ -229,23 +229,6 @@ class NetworkEstimator(Parameters, BaseEstimator):
             raise AttributeError("The estimator has weights after fit only.")
         return [layer.params[name] for layer in self.network_.layers if name in layer.params]
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A network's arrays are views into one: pickled as they are, they would come back as strangers.
-        state = dict(super().__getstate__())
-        if "network_" in state:
-            network = state["network_"]
-            specs = [layer.spec() for layer in network.layers]
-            state["network_"] = (specs, network.input_shape, str(network.dtype), network.values.copy())
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if "network_" in state:
-            specs, input_shape, dtype, values = state["network_"]
-            network = build_network(specs, input_shape, state["n_outputs_"], rng=None, dtype=dtype)
-            network.values[...] = values
-            state = {**state, "network_": network}
-        super().__setstate__(state)
-
 
 def _copy_all(arrays: list[np.ndarray], values: list[np.ndarray]) -> None:
     for array, value in zip(arrays, values, strict=True):

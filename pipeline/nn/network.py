@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 
@@ -73,6 +74,10 @@ class Network:
             if rng is not None:
                 layer.initialize(rng)
 
+    def __reduce__(self) -> tuple:
+        """Copies and pickles bind their layers' views anew: copied array by array, the views would come apart."""
+        return _rebuilt, ([copy.copy(layer) for layer in self.layers], self.input_shape, self.dtype.name, self.values)
+
     def to_numbers(self, rows: np.ndarray, run: Pass | None = None) -> np.ndarray:
         """Rows as floats of the network's dtype; uint8 pixels become pixel / 255."""
         if rows.shape[1:] != self.input_shape:
@@ -130,3 +135,9 @@ def _in_turn(flat: np.ndarray) -> Callable[[Shape], np.ndarray]:
         return flat[start - math.prod(shape) : start].reshape(shape)
 
     return take
+
+
+def _rebuilt(layers: list[Layer], input_shape: Shape, dtype: str, values: np.ndarray) -> Network:
+    network = Network(layers, input_shape, dtype=dtype)
+    network.values[...] = values
+    return network

@@ -1,5 +1,7 @@
 """Whole networks: gradients of drawn architectures, planted faults, refusals, and predictions from many threads."""
 
+import copy
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -179,3 +181,16 @@ def test_input_gradient_is_left_out_unless_wanted():
     assert network.forward(x, Pass(train=True))[1](np.ones((1, 2), np.float32)) is None
     wanted = network.forward(x, Pass(wants_input_gradient=True))[1](np.ones((1, 2), np.float32))
     np.testing.assert_allclose(wanted[0, 0], network.layers[1].params["weight"].sum(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_a_copy_is_whole_and_on_its_own(copied):
+    rng = np.random.default_rng(0)
+    network = Network([Dense(5), ReLU(), Dense(3)], (4,), rng=rng)
+    rows = rng.random((6, 4), np.float32)
+    before = network.logits(rows)
+    twin = copied(network)
+    np.testing.assert_array_equal(twin.logits(rows), before)
+    twin.params += 1  # the layers' views follow the flat array, and those of the original do not
+    assert not np.array_equal(twin.logits(rows), before)
+    np.testing.assert_array_equal(network.logits(rows), before)

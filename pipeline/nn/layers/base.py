@@ -32,6 +32,10 @@ class Layer:
         self.grads: dict[str, np.ndarray] = {}
         self.state: dict[str, np.ndarray] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """A copy is not bound to a network yet, so it has no arrays."""
+        return {**self.__dict__, "params": {}, "grads": {}, "state": {}}
+
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of one row's output for the shape of one row's input. Raises UsageError for a misfit."""
         return shape
