@@ -43,11 +43,6 @@ class FileLock:
             os.close(self._handle)
             self._handle = None
 
-    @property
-    def inheritable(self) -> tuple[int, ...]:
-        """What to hand a child as `pass_fds`, so that the lock holds until the child ends as well."""
-        return () if self._handle is None or sys.platform == "win32" else (self._handle,)
-
 
 def is_held(path: Path | str) -> bool:
     """Whether a living process holds the lock at `path`."""

@@ -91,7 +91,7 @@ def export(uri: str, folder: Path) -> None:
     from pipeline.ledger import Ledger, mlflow
 
     count = mlflow.export(Ledger(folder).runs(), uri)
-    click.echo(f"{count:,} new runs are in {uri}.")
+    click.echo(f"{count:,} new runs are in {mlflow.without_password(uri)}.")
 
 
 def _print_details(lines: Iterable[tuple[str, str]]) -> None:

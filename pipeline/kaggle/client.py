@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -61,16 +60,25 @@ def slug_of(competition: str) -> str:
     return slug
 
 
+# What the new process runs: the client, until its standard input ends. That is when this process is gone,
+# even killed: a client left alone would send on what nobody waits for, or hang for ever.
+_CLIENT = """
+import os, runpy, threading
+def leave_with_the_parent():
+    os.read(0, 1)
+    os._exit(1)
+threading.Thread(target=leave_with_the_parent, daemon=True).start()
+runpy.run_module("kaggle", run_name="__main__", alter_sys=True)
+"""
+
+
 def client_command() -> list[str]:
-    """The words that start the client: the one beside this Python, else the one on the PATH."""
+    """The words that start the client. Raises KaggleError when it is not installed."""
     spec = importlib.util.find_spec("kaggle")
-    if spec is not None and spec.origin is not None:
-        # -P: a file kaggle.py in the current folder must not be taken for the client.
-        return [sys.executable, "-P", "-m", "kaggle"]
-    found = shutil.which("kaggle")
-    if found is None:
+    if spec is None or spec.origin is None:
         raise KaggleError("The kaggle client is not installed: type `python -m pip install kaggle six`.")
-    return [found]
+    # -P: a file kaggle.py in the current folder must not be taken for the client. -W: no version warning.
+    return [sys.executable, "-P", "-c", _CLIENT, "-W"]
 
 
 def run_client(
@@ -79,21 +87,19 @@ def run_client(
     time_limit: float,
     silence_limit: float | None = None,
     on_progress: Callable[[str], None] | None = None,
-    keep_open: tuple[int, ...] = (),
 ) -> Outcome:
     """Run the client to its end or to a limit, whichever is first.
 
     time_limit, silence_limit: seconds in all, and without a byte of output. on_progress gets the client's
-    progress bar as text; everything else it writes is kept. keep_open: file handles that it inherits.
-    Raises KaggleError when the client is not installed.
+    progress bar as text; everything else it writes is kept. The client ends when this process does.
+    Raises KaggleError when it is not installed.
     """
     process = subprocess.Popen(
-        [*client_command(), "-W", *arguments],
-        stdin=subprocess.DEVNULL,
+        [*client_command(), *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
-        pass_fds=keep_open,
     )
     out = _Listener(process.stdout, None)
     err = _Listener(process.stderr, on_progress)
@@ -110,6 +116,7 @@ def run_client(
         if process.poll() is None:
             process.kill()
         process.wait()
+        process.stdin.close()
         out.close()
         err.close()
     return Outcome(code, out.text(), err.text())

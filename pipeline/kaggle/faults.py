@@ -111,6 +111,9 @@ def _sentence(kind: Kind, outcome: Outcome, slug: str, doing: str) -> str:
     if kind in _TEMPORARY:
         what, first = _TEMPORARY[kind]
         return f"{doing} failed, {what}: {first}, then type the command again."
+    # A kaggle.json that is JSON, but no object, makes the client fall over.
+    if _credentials()[1] is not None:
+        return _sign_in_sentence()
     lines = [line for line in (outcome.err or outcome.out).splitlines() if line.strip()]
     said = f", the kaggle client said {redact(lines[-1])!r}" if lines else ""
     return f"{doing} failed (exit {outcome.code}){said}: try again, or `python -m pip install -U kaggle`."

@@ -54,7 +54,7 @@ def fetch(
     staging = folder / f".fetch-{slug}"
     try:
         archive = staging / f"{slug}.zip"
-        _download(slug, staging, archive, limits, on_progress, lock.inheritable)
+        _download(slug, staging, archive, limits, on_progress)
         fetched = _place(_unpack(archive, staging / "unpacked"), folder, force)
         (folder / OTHER_SPLIT_NOTE).unlink(missing_ok=True)
         shutil.rmtree(staging, ignore_errors=True)
@@ -69,7 +69,6 @@ def _download(
     archive: Path,
     limits: Limits,
     on_progress: Callable[[str], None] | None,
-    keep_open: tuple[int, ...],
 ) -> None:
     """Bring a whole archive to `archive`. A broken one is fetched again once, from the beginning."""
     for again in (False, True):
@@ -78,7 +77,6 @@ def _download(
             time_limit=limits.download,
             silence_limit=limits.silence,
             on_progress=on_progress,
-            keep_open=keep_open,
         )
         kind = kind_of(outcome)
         if kind is not None:
@@ -117,10 +115,8 @@ def _unpack(archive: Path, target: Path) -> dict[str, Path]:
     files = {}
     shutil.rmtree(target, ignore_errors=True)
     with zipfile.ZipFile(archive) as opened:
-        for member in opened.infolist():
-            if member.is_dir():
-                continue
-            name = _safe_name(member, archive)
+        members = [(_safe_name(member, archive), member) for member in opened.infolist() if not member.is_dir()]
+        for name, member in members:
             with opened.open(member) as source, atomic_file(target / name) as file:
                 shutil.copyfileobj(source, file, 1 << 20)
             files[name] = target / name

@@ -68,16 +68,16 @@ def submit(
         raise KaggleError("Another submit is under way: wait until it ends, then type the command again.")
     try:
         file_hash = sha256_file(file)
-        unsettled = _settle(slug, ledger, limits)
+        settled = _settle(slug, ledger, limits)
         earlier = [one for one in ledger.submissions(slug, file_hash) if one.status != "failed"]
-        if earlier and (earlier[0].status == "pending" or earlier[0].id in unsettled):
+        if earlier and (earlier[0].status == "pending" or earlier[0].id in settled):
             submission = earlier[0]
             say(f"This file is at Kaggle already, as {submission.id}: it is not sent again.")
         else:
             if earlier and not confirm(_question(earlier[0])):
                 return None
             say(_allowance(slug, limits))
-            submission = _send(file, message, file_hash, slug, ledger, limits, lock.inheritable)
+            submission = _send(file, message, file_hash, slug, ledger, limits)
             say(f"Submitted as {submission.id}; Kaggle lists it.")
     finally:
         lock.release()
@@ -158,15 +158,18 @@ def verdict(public: float, holdout: dict | None) -> str:
 
 def _settle(slug: str, ledger: Ledger, limits: Limits) -> set[str]:
     """Look for submissions that an earlier call could not confirm; the ids of those that were made."""
-    open_ones = [one for one in ledger.submissions(slug) if one.status == "sending"]
-    if not open_ones:
-        return set()
-    listed = list_submissions(slug, limits.call)
-    settled = [_record(one, listed, ledger) for one in open_ones]
-    for one in settled:
-        if one.status == "sending":
-            ledger.update_submission(one.id, "failed")
-    return {one.id for one in settled if one.status != "sending"}
+    unsettled = [one for one in ledger.submissions(slug) if one.status == "sending"]
+    made = set()
+    for pause in limits.looks:
+        if not unsettled:
+            break
+        time.sleep(pause)
+        listed = list_submissions(slug, limits.call)
+        made |= {one.id for one in unsettled if _record(one, listed, ledger).status != "sending"}
+        unsettled = [one for one in unsettled if one.id not in made]
+    for one in unsettled:
+        ledger.update_submission(one.id, "failed")
+    return made
 
 
 def _allowance(slug: str, limits: Limits) -> str:
@@ -198,7 +201,6 @@ def _send(
     slug: str,
     ledger: Ledger,
     limits: Limits,
-    keep_open: tuple[int, ...],
 ) -> Submission:
     """Start the client once, then believe only Kaggle's list."""
     id = f"inkproof-{secrets.token_hex(4)}"
@@ -207,7 +209,6 @@ def _send(
     outcome = run_client(
         ["competitions", "submit", slug, f"--file={file}", f"--message={message} [{id}]", "-q"],
         time_limit=limits.upload,
-        keep_open=keep_open,
     )
     kind = kind_of(outcome)
     failure = None if kind is None else ClientError(kind, outcome, slug, f"Submitting {file}")
@@ -238,9 +239,7 @@ def _record(submission: Submission, listed: list[Listed], ledger: Ledger) -> Sub
     if found is None:
         return submission
     status = {"COMPLETE": "complete", "ERROR": "error"}.get(found.status, "pending")
-    ledger.update_submission(
-        submission.id, status, reference=found.reference, public_score=found.public_score
-    )
+    ledger.update_submission(submission.id, status, reference=found.reference, public_score=found.public_score)
     return next(one for one in ledger.submissions(submission.competition) if one.id == submission.id)
 
 

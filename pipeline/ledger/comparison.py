@@ -12,10 +12,15 @@ import numpy as np
 
 from pipeline.ledger.database import Run
 from pipeline.statistics import SIGNIFICANCE, Estimate, mcnemar_exact, wilson_interval
+from pipeline.storage import atomic_file
 
 # In a run's folder: `correct` (n,) bool, the holdout rows that the run's model got right, and
 # `rows` (n,) int, which rows of the data these were.
 HOLDOUT_FILE = "holdout.npz"
+
+
+# In the results, but not a result: these are compared as the run's settings.
+NOT_RESULTS = ("recipe", "data", "seed", "command")
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,15 @@ def compare(first: Run, second: Run, folder: Path) -> Comparison:
     other = {"seed": second.seed, "data": second.data_fingerprint, "commit": second.git_commit}
     return Comparison(
         recipe=_changes({**first.recipe, **setting}, {**second.recipe, **other}),
-        results=_changes(first.results, second.results),
+        results=_changes(_results(first), _results(second)),
         verdict=_verdict(first, second, folder),
     )
+
+
+def save_holdout(folder: Path, rows: np.ndarray, correct: np.ndarray) -> None:
+    """Write what a paired comparison needs: rows (n,) int, correct (n,) bool. Raises StorageError."""
+    with atomic_file(folder / HOLDOUT_FILE) as file:
+        np.savez_compressed(file, rows=rows, correct=correct)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -56,12 +67,14 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _results(run: Run) -> dict[str, Any]:
+    return {name: value for name, value in run.results.items() if name not in NOT_RESULTS}
+
+
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
     one, two = flatten(first), flatten(second)
     names = dict.fromkeys([*one, *two])
-    return tuple(
-        Change(name, one.get(name), two.get(name)) for name in names if one.get(name) != two.get(name)
-    )
+    return tuple(Change(name, one.get(name), two.get(name)) for name in names if one.get(name) != two.get(name))
 
 
 def _verdict(first: Run, second: Run, folder: Path) -> str:

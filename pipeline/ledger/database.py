@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -131,8 +132,7 @@ class Ledger:
     def _end(self, id: str, status: str, results: str, reason: str | None, digest: str | None) -> None:
         with self._open() as database:
             changed = database.execute(
-                "UPDATE runs SET status = ?, finished = ?, results = ?, reason = ?, submission_hash = ?"
-                " WHERE id = ?",
+                "UPDATE runs SET status = ?, finished = ?, results = ?, reason = ?, submission_hash = ? WHERE id = ?",
                 (status, _now(), results, reason, digest, id),
             )
             if not changed.rowcount:
@@ -174,9 +174,7 @@ class Ledger:
             fields["status"] = "died"
         return Run(**fields, submissions=tuple(by_file.get(row["submission_hash"], ())))
 
-    def add_submission(
-        self, id: str, competition: str, file: Path | str, file_hash: str, message: str
-    ) -> None:
+    def add_submission(self, id: str, competition: str, file: Path | str, file_hash: str, message: str) -> None:
         """Write down, before it is sent, that a submission is being made."""
         with self._open() as database:
             database.execute(
@@ -217,10 +215,7 @@ class Ledger:
         connection = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            migrate(connection, self.path)
+            connection = self._connect()
             yield connection
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
@@ -232,6 +227,26 @@ class Ledger:
         finally:
             if connection is not None:
                 connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA journal_mode = WAL")
+                migrate(connection, self.path)
+                return connection
+            except sqlite3.OperationalError as error:
+                connection.close()
+                # SQLite's own timeout does not cover two processes that switch a new file to WAL at once.
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            except BaseException:
+                connection.close()
+                raise
 
 
 def _json(value: Any) -> str:

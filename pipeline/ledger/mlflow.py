@@ -38,11 +38,22 @@ def export(runs: Iterable[Run], uri: str, experiment: str = EXPERIMENT) -> int:
         found = client.get_experiment_by_name(experiment)
         target = found.experiment_id if found else client.create_experiment(experiment)
         return sum(_export_one(client, target, run) for run in runs)
-    except MlflowException as error:
-        reason = str(error).splitlines()[0]
-        raise InkproofError(
-            f"MLflow at {uri} refused the export ({reason}): check the address given as --mlflow."
+    except ImportError as error:
+        # mlflow-skinny leaves out what a database needs.
+        raise UsageError(
+            f"{without_password(uri)} needs the package {error.name}, which is missing: type "
+            f"`python -m pip install {error.name}`."
         ) from error
+    except MlflowException as error:
+        reason = without_password(str(error).splitlines()[0])
+        raise InkproofError(
+            f"MLflow at {without_password(uri)} refused the export ({reason}): check the address given as --mlflow."
+        ) from error
+
+
+def without_password(text: str) -> str:
+    """Addresses in `text` without the user name and password that they may hold."""
+    return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def _export_one(client: Any, experiment: str, run: Run) -> bool:

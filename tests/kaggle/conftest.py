@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import io
 import threading
-import zipfile
+import time
 
 import numpy as np
 import pytest
+from kaggle_archive import KEY, TEST_ROWS, archive
 from kaggle_server import KaggleServer
 
-from pipeline.kaggle.client import Limits
+from pipeline.kaggle.client import Limits, run_client
 from pipeline.ledger import Ledger
 from pipeline.submission import write_submission
-
-KEY = "0f3b5c7d9e1a2b4c6d8e0f1a3b5c7d9e"
-SIDE, TRAIN_ROWS, TEST_ROWS = 8, 60, 30
 
 
 @pytest.fixture
@@ -59,8 +55,16 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def limits():
-    """Short enough for tests, long enough for the client to start on a busy machine."""
-    return Limits(call=20, upload=20, download=20, silence=10, score=20, poll=0.05, looks=(0, 0))
+    """None of these is reached by a client that gets its answers, however busy the machine is."""
+    return Limits(call=60, upload=60, download=60, silence=60, score=60, poll=0.05, looks=(0,))
+
+
+@pytest.fixture
+def patience(home):
+    """Seconds in which the client has surely started and made its first calls on this machine."""
+    started = time.monotonic()
+    run_client(["--version"], time_limit=60)
+    return max(2.0, 4 * (time.monotonic() - started))
 
 
 @pytest.fixture
@@ -69,26 +73,3 @@ def submission(tmp_path):
     labels = np.arange(TEST_ROWS) % 10
     write_submission(path, np.arange(1, TEST_ROWS + 1), labels, id_column="ImageId", label_column="Label")
     return path
-
-
-@pytest.fixture(scope="session")
-def client_version() -> tuple[int, ...]:
-    return tuple(int(part) for part in importlib.metadata.version("kaggle").split("."))
-
-
-def archive(**members: str | None) -> bytes:
-    """A competition's zip; members replace or add files (None leaves one out)."""
-    pixels = ",".join(f"pixel{i}" for i in range(SIDE * SIDE))
-    rng = np.random.default_rng(0)
-    image = lambda: ",".join(map(str, rng.integers(0, 256, SIDE * SIDE)))  # noqa: E731
-    files = {
-        "train.csv": f"label,{pixels}\n" + "".join(f"{i % 10},{image()}\n" for i in range(TRAIN_ROWS)),
-        "test.csv": f"{pixels}\n" + "".join(f"{image()}\n" for _ in range(TEST_ROWS)),
-        "sample_submission.csv": "ImageId,Label\n" + "".join(f"{i + 1},0\n" for i in range(TEST_ROWS)),
-    }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened:
-        for name, text in {**files, **members}.items():
-            if text is not None:
-                opened.writestr(name, text)
-    return buffer.getvalue()

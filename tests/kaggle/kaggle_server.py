@@ -11,6 +11,8 @@ import re
 import socket
 import struct
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 API = "http://localhost/api/v1/competitions.CompetitionApiService/"
 STORAGE = "http://localhost/storage"
 SIGNATURE = "X-Goog-Signature=5f3c9d1e7b2a4860"
+LISTED_DATE = "2026-01-31T12:00:00Z"
 LAST_MODIFIED = "Wed, 11 Dec 2019 18:31:31 GMT"
 
 
@@ -51,12 +54,14 @@ class KaggleServer(ThreadingHTTPServer):
         self.ranges: list[str | None] = []
         self.uploads: list[bytes] = []
         self.submissions: list[dict[str, Any]] = []
+        self.unlisted_looks = 0  # ListSubmissions calls before a submission is listed
         self.pending_looks = 0  # ListSubmissions calls before a submission has its score
         self.verdict = {"status": "COMPLETE", "publicScore": "0.98614"}
         self.limits = {"numToday": 2, "numTotal": 9, "numAllowedNow": 3, "limitedByTotal": False}
         self.leaderboard = [0.99942, 0.99, 0.98, 0.97]
         self.stalled = threading.Event()  # set when a call begins to stall
         self.released = threading.Event()
+        self.hung_up = threading.Event()  # set when a stalled client goes away by itself
 
     @property
     def port(self) -> int:
@@ -78,11 +83,14 @@ class KaggleServer(ThreadingHTTPServer):
         if call == "CreateSubmission":
             number = 40_000_000 + len(self.submissions)
             self.submissions.insert(0, {
-                "ref": number, "date": "2026-01-31T12:00:00Z", "fileName": "submission.csv",
+                "ref": number, "date": LISTED_DATE, "fileName": "submission.csv",
                 "description": body.get("submissionDescription"), "status": "PENDING", "publicScore": "",
             })  # fmt: skip
             return {"message": "Successfully submitted to Digit Recognizer", "ref": number}
         if call == "ListSubmissions":
+            if self.unlisted_looks > 0:
+                self.unlisted_looks -= 1
+                return {"submissions": []}
             if self.pending_looks > 0:
                 self.pending_looks -= 1
             else:
@@ -94,7 +102,7 @@ class KaggleServer(ThreadingHTTPServer):
         if call == "GetLeaderboard":
             start = int(body.get("pageToken") or 0)
             page = [
-                {"teamId": 7, "teamName": "équipe", "score": f"{score:.5f}", "submissionDate": "2026-01-01T00:00:00Z"}
+                {"teamId": 7, "teamName": "équipe", "submissionDate": LISTED_DATE, "score": f"{score:.5f}"}
                 for score in self.leaderboard[start : start + 2]
             ]
             more = str(start + 2) if start + 2 < len(self.leaderboard) else ""
@@ -154,6 +162,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._head(206 if asked else 200, len(rest), headers)
             self.wfile.write(rest[: len(rest) // 2])
+            time.sleep(0.2)  # a reset takes away what the client has not read yet
             self._fail(fault)
 
     def do_PUT(self) -> None:
@@ -180,7 +189,12 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(fault.how, b"", fault.headers)
         elif fault.how == "stall":
             self.server.stalled.set()
-            self.server.released.wait(60)
+            self.connection.settimeout(0.1)
+            while not self.server.released.is_set():
+                with suppress(TimeoutError):
+                    if not self.connection.recv(65536):
+                        self.server.hung_up.set()
+                        break
             self.close_connection = True
         else:
             # Zero seconds to linger: the connection ends with a reset, not with a goodbye.

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import KEY, archive
+from kaggle_archive import KEY, archive
 from kaggle_server import SIGNATURE, Fault
 
 from pipeline.errors import DataError, KaggleError
 from pipeline.kaggle.client import Limits
-from pipeline.kaggle.fetch import fetch
+from pipeline.kaggle.fetch import _safe_name, fetch
 
 NAMES = ["sample_submission.csv", "test.csv", "train.csv"]
 REPOSITORY = Path(__file__).parents[2]
@@ -64,12 +64,9 @@ def test_other_files_are_replaced_only_with_force(signed_in, limits):
     ("status", "as_json", "words"),
     [
         (401, False, "refused the credentials in KAGGLE_USERNAME and KAGGLE_KEY"),
-        (403, False, "https://www.kaggle.com/competitions/digit-recognizer/rules, verify your phone"),
         (403, True, "https://www.kaggle.com/competitions/digit-recognizer/rules, verify your phone"),
-        (404, False, "no open competition digit-recognizer"),
         (404, True, "no open competition digit-recognizer"),
         (429, False, "wait some minutes"),
-        (429, True, "wait some minutes"),
         (500, False, "on Kaggle's side"),
         (503, True, "on Kaggle's side"),
     ],
@@ -106,27 +103,28 @@ def test_a_broken_connection_is_resumed_by_the_client(server, signed_in, limits)
     assert visible(Path("data")) == NAMES
 
 
-def test_a_connection_that_keeps_breaking_ends_at_our_limit_and_resumes_later(server, signed_in, limits):
+def test_a_connection_that_keeps_breaking_ends_at_our_limit_and_resumes_later(server, signed_in, limits, patience):
     # The client writes in pieces of 1 MiB: only a bundle of several leaves something to resume.
     server.archive = archive(**{"more.txt": np.random.default_rng(0).bytes(3_000_000).hex()})
     server.faults["GET"] = Fault("reset")
     with pytest.raises(KaggleError, match="type the command again"):
-        fetch("digit-recognizer", "data", limits=Limits(download=2))
+        fetch("digit-recognizer", "data", limits=Limits(download=patience))
     assert visible(Path("data")) == []
     server.faults.clear()
     server.ranges.clear()
     fetch("digit-recognizer", "data", limits=limits)
-    assert server.ranges == [None, "bytes=1048576-"], "what was there already was fetched again"
+    assert len(server.ranges) == 2
+    assert int(server.ranges[1].removeprefix("bytes=").rstrip("-")) >= 1 << 20, "nothing was resumed"
     assert visible(Path("data")) == ["more.txt", *NAMES]
 
 
 @pytest.mark.parametrize("call", ["DownloadDataFiles", "GET"])
-def test_a_stalled_server_is_given_up(server, signed_in, call):
+def test_a_stalled_server_is_given_up(server, signed_in, call, patience):
     server.faults[call] = Fault("stall")
     started = time.monotonic()
     with pytest.raises(KaggleError, match="did not answer in time"):
-        fetch("digit-recognizer", "data", limits=Limits(silence=3))
-    assert time.monotonic() - started < 10
+        fetch("digit-recognizer", "data", limits=Limits(silence=patience))
+    assert time.monotonic() - started < patience + 30
     assert server.stalled.is_set()
     assert visible(Path("data")) == []
 
@@ -136,7 +134,7 @@ def corrupt(content: bytes) -> bytes:
     return content[:200] + bytes([content[200] ^ 0xFF]) + content[201:]
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], corrupt, lambda b: b""])
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], corrupt])
 def test_a_damaged_zip_is_fetched_once_more(server, signed_in, limits, damage):
     server.archives = [damage(server.archive), server.archive]
     fetch("digit-recognizer", "data", limits=limits)
@@ -144,9 +142,8 @@ def test_a_damaged_zip_is_fetched_once_more(server, signed_in, limits, damage):
     assert visible(Path("data")) == NAMES
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], corrupt])
-def test_a_zip_that_stays_damaged_leaves_nothing_behind(server, signed_in, limits, damage):
-    whole, server.archive = server.archive, damage(server.archive)
+def test_a_zip_that_stays_damaged_leaves_nothing_behind(server, signed_in, limits):
+    whole, server.archive = server.archive, corrupt(server.archive)
     with pytest.raises(KaggleError, match=r"came damaged twice .* was removed"):
         fetch("digit-recognizer", "data", limits=limits)
     assert not list(Path("data").rglob("*.zip*"))
@@ -170,19 +167,31 @@ def test_a_zip_without_test_rows(server, signed_in, limits):
         fetch("digit-recognizer", "data", limits=limits)
 
 
-@pytest.mark.parametrize("name", ["../evil.csv", "/evil.csv", "C:/evil.csv", "a/../../evil.csv", r"..\evil.csv"])
-def test_a_member_that_points_out_of_the_folder(server, signed_in, limits, tmp_path, name):
-    server.archive = archive(**{name: "x"})
+def test_a_member_that_points_out_of_the_folder(server, signed_in, limits, tmp_path):
+    server.archive = archive(**{"../evil.csv": "x"})
     with pytest.raises(KaggleError, match="points out of the data folder"):
         fetch("digit-recognizer", "data", limits=limits)
     assert visible(Path("data")) == []
     assert not list(tmp_path.rglob("evil.csv"))
 
 
+@pytest.mark.parametrize("name", ["/evil.csv", "C:/evil.csv", "a/../../evil.csv", r"..\evil.csv"])
+def test_names_that_point_out_of_the_folder(name):
+    with pytest.raises(KaggleError, match="points out of the data folder"):
+        _safe_name(zipfile.ZipInfo(name), Path("a.zip"))
+
+
+def test_a_link_is_not_unpacked():
+    member = zipfile.ZipInfo("link.csv")
+    member.external_attr = 0o120777 << 16
+    with pytest.raises(KaggleError, match="points out of the data folder"):
+        _safe_name(member, Path("a.zip"))
+
+
 def test_two_fetches_at_once(server, signed_in, limits):
     server.faults["GET"] = Fault("stall", times=1)
     first = start_fetch()
-    assert server.stalled.wait(20)
+    assert server.stalled.wait(60)
     with pytest.raises(KaggleError, match="Another fetch into data is under way"):
         fetch("digit-recognizer", "data", limits=limits)
     first.kill()
@@ -194,21 +203,11 @@ def test_two_fetches_at_once(server, signed_in, limits):
 def test_killed_in_the_middle_and_typed_again(server, signed_in, limits, how):
     server.faults["GET"] = Fault("stall", times=1)
     first = start_fetch()
-    assert server.stalled.wait(20)
+    assert server.stalled.wait(60)
     first.send_signal(how)
-    first.wait(20)
+    first.wait(60)
     assert visible(Path("data")) == []
-    # The client of a killed process lives on until its connection ends, and the lock with it.
-    server.released.set()
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            fetch("digit-recognizer", "data", limits=limits)
-            break
-        except KaggleError as error:
-            assert "under way" in str(error)
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    fetch("digit-recognizer", "data", limits=limits)
     assert visible(Path("data")) == NAMES
 
 
@@ -222,7 +221,7 @@ def start_fetch() -> subprocess.Popen:
 
 
 def test_the_key_is_nowhere(server, signed_in, limits, tmp_path, capfd):
-    server.archives = [corrupt(server.archive)]
+    server.archives = [corrupt(server.archive), server.archive]
     fetch("digit-recognizer", "data", limits=limits)
     server.faults["DownloadDataFiles"] = Fault(403)
     with pytest.raises(KaggleError) as caught:
