@@ -35,6 +35,7 @@ from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
 
 FOLDER = Path(__file__).parent.parent / "recipes"
+SMALL_DATA = 10_000  # rows; fewer get smaller batches
 SMALLEST_EPOCH = 50  # steps
 SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
 SECTIONS = ("summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training")
@@ -44,8 +45,8 @@ SECTIONS = ("summary", "reached", "network", "loss", "optimizer", "schedule", "a
 class Training:
     """How long, in what portions, and how much of each gets noise.
 
-    batch_size: rows a step, at most: small data get smaller batches (down to SMALLEST_BATCH), for
-        SMALLEST_EPOCH steps an epoch.
+    batch_size: rows a step; SMALL_DATA get smaller batches (down to SMALLEST_BATCH), for SMALLEST_EPOCH
+        steps an epoch.
     noisy_share: part of each batch that gets noise when σ > 0.
     """
 
@@ -63,6 +64,8 @@ class Training:
 
     def batch_size_for(self, rows: int) -> int:
         """The batch size for that many rows; with 1,000 rows and 256 a batch an epoch would be 4 steps."""
+        if rows >= SMALL_DATA:
+            return self.batch_size
         return min(self.batch_size, max(SMALLEST_BATCH, rows // SMALLEST_EPOCH))
 
 

@@ -96,7 +96,7 @@ def test_not_toml(tmp_path, content):
         recipe.load(str(path))
 
 
-@pytest.mark.parametrize(("rows", "size"), [(42_000, 128), (1000, 20), (30, 16)])
+@pytest.mark.parametrize(("rows", "size"), [(42_000, 128), (1000, 20), (30, 16), (9_999, 128)])
 def test_small_data_get_small_batches(rows, size):
     assert recipe.Training(batch_size=128).batch_size_for(rows) == size
 

@@ -21,8 +21,6 @@ COMMANDS = {
     "run": "Train at several noise levels, compare, and write a submission (the default).",
     "compare": "Compare ways of training on many conditions: noise, corruptions, shifts, attacks.",
     "report": "Write a run's report again: one HTML page with all figures and tables.",
-    "compare": "Compare ways of training on many test conditions: noise, corruptions, shifts, attacks.",
-    "report": "Write a run's report: one HTML file that needs nothing else.",
     "recipes": "List the recipes that come along.",
     "show": "Draw a contact sheet: what a recipe's distortions and noise make of the pictures.",
     "fetch": "Bring the competition's files into data/.",
