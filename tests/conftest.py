@@ -18,7 +18,12 @@ ROOT = Path(__file__).parent.parent
 QUICK = """
 summary = "A small network that trains in a moment"
 [network]
-layers = [{ layer = "Flatten" }, { layer = "Dense", units = 16 }, { layer = "ReLU" }, { layer = "Dense", units = "classes" }]
+layers = [
+    { layer = "Flatten" },
+    { layer = "Dense", units = 16 },
+    { layer = "ReLU" },
+    { layer = "Dense", units = "classes" },
+]
 [loss]
 name = "softmax-cross-entropy"
 [optimizer]

@@ -1,0 +1,80 @@
+"""`python main.py serve`: the drawing page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+ANYWHERE = ("0.0.0.0", "::")
+
+
+@click.command("serve", short_help="Open the drawing page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 takes any that is free.",
+)
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+@click.option(
+    "--model",
+    metavar="PATH|RUN",
+    help="A model file, a run's folder, or a run's id; by default the newest run.",
+)
+def command(host: str, port: int, open_page: bool, model: str | None) -> None:
+    """Serve a page to draw digits on, with the newest run's networks.
+
+    Where no run is there yet, the default recipe is trained on the embedded sample first. Corrections that
+    visitors make stay in runs/corrections.sqlite. Ctrl-C ends it.
+    """
+    from pipeline.newest import newest_run
+    from pipeline.run_folder import RUNS
+    from pipeline.web.app import LOCAL_NAMES, create_app
+    from pipeline.web.models import load_models
+    from pipeline.web.server import bind, run
+
+    if model is None:
+        path = newest_run(RUNS) or _train_on_sample(RUNS)
+    else:
+        path = Path(model) if Path(model).exists() or not (RUNS / model).exists() else RUNS / model
+    models = load_models(path)
+    hosts = None if host in ANYWHERE else (*LOCAL_NAMES, f"[{host}]" if ":" in host else host)
+    app = create_app(models, RUNS / "corrections.sqlite", hosts=hosts)
+    server = bind(app, host, port)
+    shown = "127.0.0.1" if host in ANYWHERE else f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{server.effective_port}/"
+    levels = ", ".join(f"σ {choice.sigma:g}" for choice in models.levels if choice.sigma is not None)
+    click.echo(f"{models.default.name} of {path} answers; noise levels in the lab: {levels or 'none'}")
+    click.echo(f"The page is at {address} (Ctrl-C ends it)")
+    if open_page:
+        import webbrowser
+
+        webbrowser.open(address)
+    run(server)
+
+
+def _train_on_sample(runs: Path) -> Path:
+    """A run of the main job on the embedded sample; gives its folder."""
+    from pipeline import recipe
+    from pipeline.console import Voice
+    from pipeline.dataset import load
+    from pipeline.dataset.sample import write
+    from pipeline.engine import cores
+    from pipeline.stages import Settings
+    from pipeline.stages import run as run_main_job
+
+    click.echo("No run below runs/ yet: training the default recipe on the embedded sample (8×8 digits) first")
+    sample = Path("data/sample")
+    write(sample)
+    settings = Settings(
+        recipe=recipe.load("default"),
+        repeats=1,
+        jobs=cores(),
+        runs=runs,
+        submission=Path("submissions/sample.csv"),
+        command="python main.py serve",
+    )
+    return run_main_job(load(sample), settings, Voice()).folder

@@ -1,0 +1,102 @@
+"""One's own digit before networks of every noise level: shifted, turned, attacked, made noisy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from pipeline.augment.noise import gaussian
+from pipeline.errors import UsageError
+from pipeline.nn.network import Network
+from pipeline.robustness.attacks import Ball, attack
+from pipeline.robustness.methods import PGD
+from pipeline.web.answers import as_bytes
+from pipeline.web.models import Choice
+from pipeline.web.reading import kind
+
+CURVE = tuple(round(0.05 * i, 2) for i in range(13))  # σ 0 … 0.6
+DRAWS = 8  # of noise, for each point of the curve
+ATTACK = PGD(steps=20, step=0.125)
+SEED = 28  # the same noise for every network and every request, so that only the slider changes a bar
+
+# Name → lowest, highest. Shifts in pixels of a picture of 28 × 28, rotation in degrees (clockwise).
+SLIDERS = {"sigma": (0, 1), "right": (-10, 10), "down": (-10, 10), "rotation": (-180, 180), "epsilon": (0, 0.5)}
+
+
+@dataclass(frozen=True)
+class Change:
+    """Where the sliders stand. sigma and epsilon in units of the [0, 1] pixel scale."""
+
+    sigma: float = 0.0
+    right: float = 0.0
+    down: float = 0.0
+    rotation: float = 0.0
+    epsilon: float = 0.0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Change:
+        """From a request's values. Raises UsageError for one that is no number or out of range."""
+        for name, value in values.items():
+            low, high = SLIDERS[name]
+            if type(value) not in (int, float) or not low <= value <= high:
+                found = value if type(value) in (int, float) else kind(value)
+                raise UsageError(f"{name} must be a number from {low} to {high}, found {str(found)[:40]}.")
+        return cls(**{name: float(value) for name, value in values.items()})
+
+
+def experiment(image: np.ndarray, change: Change, levels: Sequence[Choice], label: int) -> dict[str, Any]:
+    """What each network says of the changed picture, and how its confidence falls with noise.
+
+    image: floats (side, side) in [0, 1]. label: the class index that the picture really shows; the attack
+    leads away from it, and `confidence` is its probability. Each network gets the attack made for it.
+    """
+    moved = move(image, change)
+    noise = np.random.default_rng(SEED).standard_normal(image.shape).astype(np.float32)
+    draws = np.concatenate(
+        [gaussian(np.repeat(moved[None], DRAWS, 0), s, rng=np.random.default_rng(SEED)) for s in CURVE]
+    )
+    answers = []
+    for choice in levels:
+        network = choice.reader.models[0].network
+        worst = attacked(network, moved, label, change.epsilon)
+        shown = np.clip(worst + np.float32(change.sigma) * noise, 0, 1)
+        probabilities = choice.probabilities(shown[None])[0]
+        curve = choice.probabilities(draws)[:, label].reshape(len(CURVE), DRAWS).mean(axis=1)
+        answers.append(
+            {
+                "model": choice.name,
+                "sigma": choice.sigma,
+                "seen": as_bytes(shown),
+                "label": choice.labels[int(probabilities.argmax())],
+                "probability": float(probabilities.max()),
+                "confidence": float(probabilities[label]),
+                "probabilities": probabilities.tolist(),
+                "curve": np.round(curve.astype(float), 4).tolist(),
+            }
+        )
+    return {"label": levels[0].labels[label], "side": len(image), "curve_sigmas": list(CURVE), "models": answers}
+
+
+def move(image: np.ndarray, change: Change) -> np.ndarray:
+    """The picture turned about its middle and shifted, bilinearly; paper comes in from outside."""
+    if not (change.rotation or change.right or change.down):
+        return image
+    angle, pixel = math.radians(change.rotation), len(image) / 28
+    cos, sin = math.cos(angle), math.sin(angle)
+    back = np.array([[cos, -sin], [sin, cos]])  # from a place in the new picture to its place in the old one
+    middle = np.full(2, (len(image) - 1) / 2)
+    offset = middle - back @ (middle + np.array([change.down, change.right]) * pixel)
+    return np.clip(ndimage.affine_transform(image, back, offset, order=1), 0, 1).astype(np.float32)
+
+
+def attacked(network: Network, image: np.ndarray, label: int, epsilon: float) -> np.ndarray:
+    """The picture changed by at most ε a pixel so that the network no longer reads `label`, if it can be done."""
+    if epsilon == 0:
+        return image
+    rng = np.random.default_rng(SEED)
+    return attack(network, image[None], np.array([label]), ATTACK, Ball("Linf", epsilon), rng=rng).pictures[0]

@@ -1,0 +1,90 @@
+"""The application behind waitress: several threads, one process, an address that is free or a sentence."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import socket
+import sys
+from typing import Any
+
+from flask import Flask
+from threadpoolctl import threadpool_limits
+from waitress import create_server
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from pipeline.errors import InkproofError, UsageError
+from pipeline.web.limits import Limits
+
+THREADS = 4
+SWITCH_SECONDS = 0.0005  # Python lets a thread compute for 5 ms before another gets its turn: too long here
+
+
+class JsonErrorTask(ErrorTask):
+    """Waitress' own refusals (a malformed request, a huge body) as JSON, like all others."""
+
+    def execute(self) -> None:
+        fault = self.request.error
+        status, _, _ = fault.to_response()
+        body = json.dumps({"error": f"{fault.reason}: {fault.body}."}).encode()
+        self.status = status
+        self.content_length = len(body)
+        self.response_headers += [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
+        self.set_close_on_finish()
+        self.write(body)
+
+
+class Channel(HTTPChannel):
+    error_task_class = JsonErrorTask
+
+
+def bind(app: Flask, host: str, port: int) -> Any:
+    """A waitress server that holds the address and waits for `run()`; `close()` ends it.
+
+    port 0 takes any free one; `effective_port` tells which. Raises InkproofError for an address in use,
+    UsageError for one that cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there it would let two programs share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise InkproofError(
+                f"Port {port} of {host} is in use by another program: end that one, or choose another port, such as "
+                f"--port {port + 1 if port < 65535 else port - 1}."
+            ) from error
+        raise UsageError(
+            f"{host}, port {port}, cannot be had ({error.strerror}): the page is served on an address of this "
+            "machine, such as --host 127.0.0.1, and on a port from 1024 to 65535."
+        ) from error
+    # With more work than threads requests wait their turn, which is not worth a line each.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    limits: Limits = app.config["LIMITS"]
+    server = create_server(
+        app,
+        sockets=[listener],
+        threads=THREADS,
+        ident=None,
+        connection_limit=1000,
+        channel_timeout=30,
+        backlog=1024,
+        asyncore_use_poll=True,
+        # The application refuses above limits.body, and can say so in JSON; this only guards the disk.
+        max_request_body_size=4 * limits.body,
+        clear_untrusted_proxy_headers=True,
+    )
+    server.channel_class = Channel
+    return server
+
+
+def run(server: Any) -> None:
+    """Answer requests until Ctrl-C. One matrix thread a request: the requests themselves run side by side."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with threadpool_limits(1):
+        server.run()
