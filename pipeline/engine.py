@@ -41,53 +41,96 @@ def run_fits(
 ) -> list[FitResult]:
     """Do all tasks, `jobs` at a time, and give the results in the order of the tasks.
 
-    Each fit writes its epochs, one JSON line each, to `folder`/<name>.jsonl while it runs; on_epoch is
-    called for each from a thread of this process. Raises InkproofError for a fit that fails, naming it.
+    Arguments as in fit_each. Raises InkproofError for a fit that failed, naming it, when the others are done.
     """
-    from joblib import Parallel, delayed
+    found = {task.name: outcome for task, outcome in fit_each(tasks, rows, jobs=jobs, folder=folder, on_epoch=on_epoch)}
+    for task in tasks:
+        if isinstance(found[task.name], str):
+            raise InkproofError(failure(task, found[task.name]))
+    return [found[task.name] for task in tasks]
 
+
+def failure(task: FitTask, reason: str) -> str:
+    """The sentence about a fit that failed, with its settings."""
+    return f"The fit {task.name} (recipe {task.recipe.name}, σ {task.sigma:g}) failed: {reason}"
+
+
+def fit_each(
+    tasks: Sequence[FitTask],
+    rows: Rows,
+    *,
+    jobs: int,
+    folder: Path,
+    on_epoch: Callable[[FitTask, Epoch], None],
+) -> Iterator[tuple[FitTask, FitResult | str]]:
+    """Do all tasks, `jobs` at a time, and give each with its result, or why it has none, as soon as it ends.
+
+    Each fit writes its epochs, one JSON line each, to `folder`/<name>.jsonl while it runs; on_epoch is
+    called for each from a thread of this process. Raises InkproofError when a worker process was killed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = {task.name: folder / f"{task.file_name}.jsonl" for task in tasks}
     with _following(tasks, files, on_epoch):
         if jobs == 1 or len(tasks) == 1:
-            outcomes = [_attempt(task, rows, files[task.name], in_worker=False) for task in tasks]
+            for task in tasks:
+                yield task, _attempt(task, rows, files[task.name])
         else:
-            parallel = Parallel(min(jobs, len(tasks)), backend="loky", inner_max_num_threads=1)
-            try:
-                outcomes = parallel(delayed(_attempt)(task, rows, files[task.name], in_worker=True) for task in tasks)
-            except BaseException:
-                _kill_workers()
-                raise
-    failures = [(task, outcome) for task, outcome in zip(tasks, outcomes, strict=True) if isinstance(outcome, str)]
-    if failures:
-        task, reason = failures[0]
-        raise InkproofError(f"The fit {task.name} (recipe {task.recipe.name}, σ {task.sigma:g}) failed: {reason}")
-    return outcomes
+            yield from _in_processes(tasks, rows, files, min(jobs, len(tasks)))
 
 
-def _attempt(task: FitTask, rows: Rows, file: Path, *, in_worker: bool) -> FitResult | str:
-    """The result, or the reason why there is none: an error must not take the other fits with it."""
-    from threadpoolctl import threadpool_limits
+def _in_processes(
+    tasks: Sequence[FitTask], rows: Rows, files: dict[str, Path], jobs: int
+) -> Iterator[tuple[FitTask, FitResult | str]]:
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    if in_worker:
-        _obey_parent()
-    with file.open("w", encoding="utf-8") as lines, threadpool_limits(1):
+    # joblib writes large arrays to a file once, which all workers map into their memory.
+    parallel = Parallel(jobs, backend="loky", inner_max_num_threads=1, return_as="generator_unordered")
+    try:
+        for number, outcome in parallel(
+            delayed(_in_worker)(number, task, rows, files[task.name], os.getpid()) for number, task in enumerate(tasks)
+        ):
+            yield tasks[number], outcome
+    except TerminatedWorkerError as error:
+        raise InkproofError(
+            "A worker process was killed from outside, most often because the memory is not enough: use fewer --jobs; "
+            "what had been written before is whole."
+        ) from error
+    except BaseException:
+        _kill_workers()
+        raise
+
+
+def _in_worker(number: int, task: FitTask, rows: Rows, file: Path, parent: int) -> tuple[int, FitResult | str]:
+    _obey(parent)
+    return number, _attempt(task, rows, file)
+
+
+def _attempt(task: FitTask, rows: Rows, file: Path) -> FitResult | str:
+    with file.open("w", encoding="utf-8") as lines:
 
         def write(epoch: Epoch) -> None:
             lines.write(json.dumps(asdict(epoch)) + "\n")
             lines.flush()
 
+        return attempt(task, rows, write)
+
+
+def attempt(task: FitTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None) -> FitResult | str:
+    """run_fit on one thread; for an error its sentence, because it must not take the other fits with it."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
         try:
-            return run_fit(task, rows, on_epoch=write)
+            return run_fit(task, rows, on_epoch=on_epoch)
         except InkproofError as error:
             return str(error)
 
 
 @cache
-def _obey_parent() -> None:
+def _obey(parent: int) -> None:
     """Leave Ctrl-C to the parent process, which then ends this one, and do not outlive it if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -36,7 +36,8 @@ def test_the_whole_job_on_the_embedded_sample(inkproof, tmp_path, quick_recipe_f
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "grid.csv", "table.csv", "table.md", "noise.png", "noise.svg", "history", "models", "run.json", "log.txt"
+        "grid.csv", "table.csv", "table.md", "noise.png", "noise.svg", "history", "models", "run.json", "log.txt",
+        "holdout.npz",
     }  # fmt: skip
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert record["data"]["sample"] is True
@@ -115,11 +116,16 @@ def test_stopped_from_outside_it_leaves_no_half_file_and_no_process(tmp_path, nu
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    for line in process.stdout:
-        if "epoch 2/" in line:
-            break
-    (os.killpg if to_all else os.kill)(process.pid, number)
-    _, errors = process.communicate(timeout=60)
+    try:
+        for line in process.stdout:
+            if "epoch 2/" in line:
+                break
+        (os.killpg if to_all else os.kill)(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
     assert process.returncode == code
     assert words in errors
     assert "Traceback" not in errors
