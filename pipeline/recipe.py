@@ -100,16 +100,18 @@ class Recipe:
     def schedule(self) -> Callable[[int, int], float]:
         return _build(SCHEDULES, "name", self.content["schedule"])
 
-    def augment(self, sigma: float) -> Chain:
+    def augment(self, sigma: float) -> Chain | None:
         """What training does to each batch: the recipe's changes, then noise of level σ on its share of the rows.
 
-        Made anew for each fit, because the changes keep arrays to work in.
+        Made anew for each fit, because the changes keep arrays to work in; None where nothing is done.
         """
         tables = self.content.get("augment", [])
         if not isinstance(tables, (list, tuple)) or not all(isinstance(table, Mapping) for table in tables):
             raise UsageError('augment must be a list of tables such as [[augment]] change = "Affine".')
         changes = [_build(CHANGES, "change", table) for table in tables]
-        return Chain(*changes, NoiseOnShare(sigma, share=self.training.noisy_share))
+        if sigma > 0:
+            changes.append(NoiseOnShare(sigma, share=self.training.noisy_share))
+        return Chain(*changes) if changes else None
 
 
 def names() -> list[str]:

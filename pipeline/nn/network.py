@@ -82,8 +82,12 @@ class Network:
         """Rows as floats of the network's dtype; uint8 pixels become pixel / 255."""
         if rows.shape[1:] != self.input_shape:
             raise UsageError(f"This network takes rows of shape {self.input_shape}, found {rows.shape[1:]}.")
+        return self.scaled(rows, run or Pass())
+
+    def scaled(self, rows: np.ndarray, run: Pass) -> np.ndarray:
+        """to_numbers for rows of any shape: training also sends rows whose last columns, all zero, are left off."""
         if rows.dtype == np.uint8:
-            out = (run or Pass()).array(self, "numbers", rows.shape, self.dtype)
+            out = run.array(self, "numbers", (rows.size,), self.dtype).reshape(rows.shape)
             np.copyto(out, rows)
             out *= self.dtype.type(1 / 255)
             return out

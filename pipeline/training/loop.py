@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.errors import DivergedError, UsageError
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
+from pipeline.training.columns import SortedColumns, sorted_columns
 from pipeline.training.history import BestWeights, Epoch
 
 Loss = Callable[..., tuple[float, np.ndarray]]
@@ -58,6 +59,7 @@ def fit(
     batch_size: int,
     streams: Streams,
     augment: Augment | None = None,
+    adversary: Callable[..., np.ndarray] | None = None,
     validation: tuple[np.ndarray, ...] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     sample_weight: np.ndarray | None = None,
@@ -77,6 +79,8 @@ def fit(
     of its own unless `shuffle` is off; the last batch of an epoch may be smaller.
 
     hits(outputs, labels) → (n,) bool, which rows are right; None where that makes no sense.
+    adversary(network, batch, labels, rng=…) → the batch as it is learnt from, after `augment`: a change that
+    knows the network and the labels, as adversarial training does.
     penalty(total weight of the batch) → the penalty on the weights; adds its gradient to network.grads.
     average: gets update(params) after every step; its `params` are what validation and the caller see.
     stop(epoch): whether to stop after it; a Patience, for one.
@@ -90,7 +94,10 @@ def fit(
     """
     if epochs < 1 or batch_size < 1:
         raise UsageError(f"epochs and batch_size must be at least 1, found {epochs} and {batch_size}.")
-    batches = _Batches(rows, labels, sample_weight, batch_size, rng=streams.order if shuffle else None)
+    changed = augment is not None or adversary is not None or average is not None
+    columns = None if changed else sorted_columns(network, rows)
+    order = streams.order if shuffle else None
+    batches = _Batches(rows, labels, sample_weight, batch_size, rng=order, columns=columns)
     if best_by is not None and validation is None:
         raise UsageError(f"best_by {best_by!r} needs validation rows to tell the best epoch.")
     best = BestWeights(network)
@@ -99,9 +106,11 @@ def fit(
 
     def step(batch: Batch, rate: float) -> tuple[float, int]:
         taken, targets, weights = batch
-        x = network.to_numbers(taken, run)
+        x = network.to_numbers(taken, run) if columns is None else network.scaled(taken, run)
         if augment is not None:
             x = augment(x, rng=streams.augment)
+        if adversary is not None:
+            x = adversary(network, x, targets, rng=streams.augment)
         outputs, backward = network.forward(x, run)
         value, gradient = loss(outputs, targets, run, weights)
         if not math.isfinite(value):
@@ -119,11 +128,12 @@ def fit(
         begin = time.perf_counter()
         before = network.values.copy() if validation is None else None
         total_loss, right = 0.0, 0
-        for place, batch in enumerate(batches):
-            rate = schedule((number - 1) * len(batches) + place, epochs * len(batches))
-            value, hit = step(batch, rate)
-            total_loss += value * len(batch[0])
-            right += hit
+        with nullcontext() if columns is None else columns.in_place():
+            for place, batch in enumerate(batches):
+                rate = schedule((number - 1) * len(batches) + place, epochs * len(batches))
+                value, hit = step(batch, rate)
+                total_loss += value * len(batch[0])
+                right += hit
         if not np.isfinite(network.values).all():
             raise _diverged(number, "a weight left the range of numbers")
         seconds = time.perf_counter() - begin
@@ -194,6 +204,7 @@ class _Batches:
         batch_size: int,
         *,
         rng: np.random.Generator | None,
+        columns: SortedColumns | None = None,
     ) -> None:
         self.n = rows.shape[0]
         if self.n == 0 or self.n != len(labels):
@@ -202,9 +213,10 @@ class _Batches:
             )
         if weights is not None:
             check_weights(weights, self.n)
-        self.rows, self.labels, self.weights, self.rng = rows, labels, weights, rng
+        self.rows, self.used = (rows, None) if columns is None else (columns.rows, columns.used)
+        self.labels, self.weights, self.rng = labels, weights, rng
         self.size = min(batch_size, self.n)
-        self.gathered = None if hasattr(rows, "toarray") else np.empty((self.size, *rows.shape[1:]), rows.dtype)
+        self.gathered = None if hasattr(rows, "toarray") else np.empty((self.size, *self.rows.shape[1:]), rows.dtype)
 
     def __len__(self) -> int:
         return -(-self.n // self.size)
@@ -221,7 +233,8 @@ class _Batches:
     def _gather(self, chosen: np.ndarray) -> np.ndarray:
         if self.gathered is None:
             return self.rows[chosen].toarray()
-        return np.take(self.rows, chosen, axis=0, out=self.gathered[: len(chosen)], mode="clip")
+        taken = np.take(self.rows, chosen, axis=0, out=self.gathered[: len(chosen)], mode="clip")
+        return taken if self.used is None else taken[:, : self.used[chosen].max()]
 
 
 @contextmanager

@@ -176,7 +176,8 @@ def test_processes_give_what_this_one_gives():
 def test_sparse_rows_give_what_dense_rows_give(kind, y):
     dense = NetworkClassifier(10, epochs=2, random_state=0).fit(X, y)
     thin = NetworkClassifier(10, epochs=2, random_state=0).fit(kind(X), y)
-    np.testing.assert_array_equal(thin.predict_proba(kind(X)), dense.predict_proba(X))
+    # Columns of zeros are left off dense rows in training, so the sums are taken in another order.
+    np.testing.assert_allclose(thin.predict_proba(kind(X)), dense.predict_proba(X), rtol=1e-12)
 
 
 def test_sparse_labels_are_taken():

@@ -28,7 +28,10 @@ class Flatten(Layer):
 
 
 class Dense(Layer):
-    """y = x·W + b with W (inputs, units), b (units,)."""
+    """y = x·W + b with W (inputs, units), b (units,).
+
+    x (n, inputs), or narrower: columns that are left off at the end count as zeros (training/columns.py).
+    """
 
     def __init__(self, units: int, *, bias: bool = True, init: str = "he") -> None:
         super().__init__()
@@ -63,13 +66,15 @@ class Dense(Layer):
             self.params["bias"][...] = 0
 
     def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        weight = self.params["weight"]
+        columns = x.shape[1]
+        weight = self.params["weight"][:columns]
         y = np.dot(x, weight, out=run.array(self, "y", (len(x), self.units), weight.dtype))
         if self.bias:
             y += self.params["bias"]
 
         def backward(dy: np.ndarray) -> np.ndarray | None:
-            np.dot(x.T, dy, out=self.grads["weight"])
+            np.dot(x.T, dy, out=self.grads["weight"][:columns])
+            self.grads["weight"][columns:] = 0
             if self.bias:
                 dy.sum(axis=0, out=self.grads["bias"])
             if self.is_first and not run.wants_input_gradient:
