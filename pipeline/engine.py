@@ -1,7 +1,8 @@
 """Many independent fits at once, in processes on this machine.
 
-Every fit computes on one thread, whether one runs or many: small matrix products keep several processes
-busier than several threads, and the result cannot depend on how many run at a time.
+Every matrix product is computed on one thread, whether one fit runs or many: several processes keep the cores
+busier than several threads, and the result cannot depend on how many run at a time. A fit that runs alone shares
+the work of its convolutions over all cores, which does not change a byte either.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def fit_each(
     with _following(tasks, files, on_epoch):
         if jobs == 1 or len(tasks) == 1:
             for task in tasks:
-                yield task, _attempt(task, rows, files[task.name])
+                yield task, _attempt(task, rows, files[task.name], threads=cores() if jobs > 1 else 1)
         else:
             yield from _in_processes(tasks, rows, files, min(jobs, len(tasks)))
 
@@ -106,23 +107,25 @@ def _in_worker(number: int, task: FitTask, rows: Rows, file: Path, parent: int) 
     return number, _attempt(task, rows, file)
 
 
-def _attempt(task: FitTask, rows: Rows, file: Path) -> FitResult | str:
+def _attempt(task: FitTask, rows: Rows, file: Path, *, threads: int = 1) -> FitResult | str:
     with file.open("w", encoding="utf-8") as lines:
 
         def write(epoch: Epoch) -> None:
             lines.write(json.dumps(asdict(epoch)) + "\n")
             lines.flush()
 
-        return attempt(task, rows, write)
+        return attempt(task, rows, write, threads=threads)
 
 
-def attempt(task: FitTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None) -> FitResult | str:
-    """run_fit on one thread; for an error its sentence, because it must not take the other fits with it."""
+def attempt(
+    task: FitTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
+) -> FitResult | str:
+    """run_fit, matrix products on one thread; for an error its sentence: it must not take other fits with it."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         try:
-            return run_fit(task, rows, on_epoch=on_epoch)
+            return run_fit(task, rows, on_epoch, threads=threads)
         except InkproofError as error:
             return str(error)
 

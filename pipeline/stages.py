@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,13 @@ from pipeline import model, storage
 from pipeline.console import Voice
 from pipeline.dataset import Competition
 from pipeline.engine import run_fits
-from pipeline.errors import InkproofError, SubmissionError
-from pipeline.fits import Condition, FitResult, FitTask, Rows
+from pipeline.errors import InkproofError
+from pipeline.fits import FitResult, FitTask, Rows
 from pipeline.grid import Grid
 from pipeline.ledger import Ledger
+from pipeline.ledger.comparison import save_holdout
 from pipeline.recipe import Recipe
+from pipeline.robustness.conditions import Condition
 from pipeline.run_folder import git_commit, new_run_id, versions
 from pipeline.split import stratified_holdout
 from pipeline.statistics import (
@@ -27,10 +30,11 @@ from pipeline.statistics import (
     paired_difference,
     wilson_interval,
 )
-from pipeline.submission import check_submission, write_submission
+from pipeline.submission import check_for, require_valid, write_submission
+from pipeline.world import PICTURES, Strangers, measure
 
 # First number of the key that a stage's randomness follows from, so that no two stages share a stream.
-SPLIT, TEST_NOISE, GRID_FITS, FINAL_FITS = range(4)
+SPLIT, TEST_NOISE, GRID_FITS, FINAL_FITS, STRANGERS = range(5)
 STRONG_NOISE = 0.5  # a test noise that no level is trained on by default
 
 
@@ -75,7 +79,7 @@ def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     ledger = Ledger(settings.runs)
     ledger.start_run(
         run_id,
-        dict(settings.recipe.content),
+        {"name": settings.recipe.name, **settings.recipe.content},
         settings.seed,
         competition.name,
         competition.fingerprint,
@@ -102,7 +106,7 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
     rng = np.random.default_rng([settings.seed, SPLIT])
     train_rows, holdout_rows = stratified_holdout(train.labels, settings.holdout, rng=rng)
     tests = sorted({0.0, *settings.sigmas, STRONG_NOISE})
-    conditions = [Condition("clean" if s == 0 else level_name(s), s, settings.seed + TEST_NOISE) for s in tests]
+    conditions = [Condition("clean" if s == 0 else level_name(s), "σ", s, settings.seed + TEST_NOISE) for s in tests]
     network = settings.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
     voice.say(
         f"{len(train_rows):,} rows to train on, {len(holdout_rows):,} held out; recipe {settings.recipe.name}: "
@@ -118,30 +122,38 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
             settings.recipe,
             sigma,
             (settings.seed, GRID_FITS, repeat),
-            conditions,
+            [*conditions, Strangers(settings.seed + STRANGERS)],
         )
         for repeat in range(settings.repeats)
         for sigma in settings.sigmas
     ]
     with voice.fits("Training at each noise level", tasks) as on_epoch:
         results = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
-    _save_models(competition, settings, tasks, results, folder / "models" / "holdout")
+    strange = [result.probabilities[-1] for result in results]
+    measured = [measure(train.images, probabilities, held.labels) for probabilities in strange]
+    _save_models(competition, tasks, results, measured, folder / "models" / "holdout")
     grid = make_grid(settings, [c.name for c in conditions], held.labels, results)
     comparisons = _compare(grid, settings)
     level, because = choose_level(grid, settings)
     _write_tables(competition, grid, comparisons, tests, folder)
+    chosen, clean = grid.trained_index(level_name(level)), grid.condition_index("clean")
+    save_holdout(folder, holdout_rows, grid.averaged[chosen, clean] == grid.labels)
 
     voice.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
-    labels = _final_labels(competition, settings, level, folder, voice)
+    together = np.mean([p for p, task in zip(strange, tasks, strict=True) if task.sigma == level], axis=0)
+    labels = _final_labels(competition, settings, level, measure(train.images, together, held.labels), folder, voice)
     _write_submission(competition, labels, settings.submission)
-    record = _record(competition, settings, grid, level, because, time.perf_counter() - begin)
+    record = _record(competition, settings, grid, comparisons, level, because, time.perf_counter() - begin)
     storage.write_json(folder / "run.json", {"id": folder.name, **record})
     return Outcome(folder, grid, comparisons, level, because), record
 
 
 def make_grid(settings: Settings, conditions: Sequence[str], labels: np.ndarray, results: Sequence[FitResult]) -> Grid:
-    """The ungrouped grid from the fits' results, which come repeat by repeat and level by level."""
-    stacked = np.stack([result.probabilities for result in results])
+    """The ungrouped grid from the fits' results, which come repeat by repeat and level by level.
+
+    `conditions` name the first of the conditions that the fits' rows went through.
+    """
+    stacked = np.stack([result.probabilities[: len(conditions)] for result in results])
     by_level = stacked.reshape(settings.repeats, len(settings.sigmas), *stacked.shape[1:]).swapaxes(0, 1)
     return Grid(
         tuple(level_name(sigma) for sigma in settings.sigmas),
@@ -182,27 +194,33 @@ def choose_level(grid: Grid, settings: Settings) -> tuple[float, str]:
     return chosen, f"ties with {level_name(settings.sigmas[best])}, the best on the clean holdout"
 
 
-def _final_labels(competition: Competition, settings: Settings, level: float, folder: Path, voice: Voice) -> np.ndarray:
+def _final_labels(
+    competition: Competition, settings: Settings, level: float, measured: dict[str, Any], folder: Path, voice: Voice
+) -> np.ndarray:
     """Labels for the test rows: the repeats trained on all rows, their probabilities averaged."""
     train = competition.train
     rows = Rows(train.images, train.labels, len(train.classes), competition.test.images, None)
-    clean = Condition("clean", 0.0, settings.seed)
+    clean = Condition("clean", "σ", 0.0, settings.seed)
     tasks = [
         FitTask(f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), [clean])
         for repeat in range(settings.repeats)
     ]
     with voice.fits("Training on all rows", tasks) as on_epoch:
         results = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
-    _save_models(competition, settings, tasks, results, folder / "models" / "final")
+    _save_models(competition, tasks, results, [measured] * len(tasks), folder / "models" / "final")
     averaged = np.mean([result.probabilities[0] for result in results], axis=0)
     return train.classes[averaged.argmax(axis=1)]
 
 
 def _save_models(
-    competition: Competition, settings: Settings, tasks: Sequence[FitTask], results: Sequence[FitResult], folder: Path
+    competition: Competition,
+    tasks: Sequence[FitTask],
+    results: Sequence[FitResult],
+    measured: Sequence[dict[str, Any]],
+    folder: Path,
 ) -> None:
     train = competition.train
-    for task, result in zip(tasks, results, strict=True):
+    for task, result, pictures in zip(tasks, results, measured, strict=True):
         network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
         network.values[...] = result.values
         about = {
@@ -211,6 +229,7 @@ def _save_models(
             "key": list(task.key),
             "data": competition.name,
             "data_fingerprint": competition.fingerprint,
+            PICTURES: pictures,
         }
         model.save(model.Model(network, train.classes, train.side, about), folder / f"{task.file_name}.safetensors")
 
@@ -229,16 +248,19 @@ def _write_tables(
 
 
 def _write_submission(competition: Competition, labels: np.ndarray, path: Path) -> None:
-    form = {"id_column": competition.id_column, "label_column": competition.label_column}
-    write_submission(path, competition.ids, labels, **form)
-    faults = check_submission(path, ids=competition.ids, allowed_labels=competition.train.classes, **form)
-    errors = [str(fault) for fault in faults if fault.is_error]
-    if errors:
-        raise SubmissionError(f"{path} is not what Kaggle scores: {'; '.join(errors)}.")
+    names = {"id_column": competition.id_column, "label_column": competition.label_column}
+    write_submission(path, competition.ids, labels, **names)
+    require_valid(path, check_for(path, competition))
 
 
 def _record(
-    competition: Competition, settings: Settings, grid: Grid, level: float, because: str, seconds: float
+    competition: Competition,
+    settings: Settings,
+    grid: Grid,
+    comparisons: Sequence[Comparison],
+    level: float,
+    because: str,
+    seconds: float,
 ) -> dict[str, object]:
     """What the ledger and run.json keep. Accuracies are shares of 1, intervals at 95 %."""
     clean = grid.condition_index("clean")
@@ -267,6 +289,7 @@ def _record(
             name: {condition: cell._asdict() for condition, cell in zip(grid.conditions, row, strict=True)}
             for name, row in zip(grid.trained, cell_estimates(grid), strict=True)
         },
+        "comparisons": [asdict(one) for one in comparisons],
         "submitted_level": level,
         "submitted_because": because,
         "submission": str(settings.submission),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import sys
 
 import numpy as np
 import pytest
 
 from pipeline import recipe
-from pipeline.engine import run_fits
+from pipeline.engine import fit_each, run_fits
 from pipeline.errors import InkproofError
-from pipeline.fits import Condition, FitTask
+from pipeline.fits import FitTask
+from pipeline.robustness.conditions import Condition
 
-CONDITIONS = [Condition("clean", 0.0, 1), Condition("σ 0.2", 0.2, 1)]
+CONDITIONS = [Condition("clean", "σ", 0.0, 1), Condition("σ 0.2", "σ", 0.2, 1)]
 
 
 def tasks_of(quick, sigmas=(0.0, 0.2)):
@@ -24,9 +28,9 @@ def test_one_process_or_two_give_the_same_bytes(tmp_path, bars, quick_recipe):
     one = run_fits(tasks_of(quick_recipe), bars, jobs=1, folder=tmp_path / "1", on_epoch=lambda *a: seen.append(a))
     two = run_fits(tasks_of(quick_recipe), bars, jobs=2, folder=tmp_path / "2", on_epoch=lambda *a: seen.append(a))
     for a, b in zip(one, two, strict=True):
-        assert a.params.tobytes() == b.params.tobytes()
+        assert a.values.tobytes() == b.values.tobytes()
         assert a.probabilities.tobytes() == b.probabilities.tobytes()
-    assert not np.array_equal(one[0].params, one[1].params)  # the noise level does change something
+    assert not np.array_equal(one[0].values, one[1].values)  # the noise level does change something
     assert len(seen) == 2 * 2 * 3  # jobs × fits × epochs
     assert sorted(path.name for path in (tmp_path / "2").iterdir()) == [
         "sigma-0-repeat-1.jsonl",
@@ -45,7 +49,7 @@ def test_probabilities_under_a_condition_use_the_same_noise_for_every_model():
     images = np.full((3, 4, 4), 128, np.uint8)
     np.testing.assert_array_equal(CONDITIONS[1].apply(images), CONDITIONS[1].apply(images))
     assert CONDITIONS[0].apply(images) is images
-    assert not np.array_equal(CONDITIONS[1].apply(images), Condition("σ 0.2", 0.2, 2).apply(images))
+    assert not np.array_equal(CONDITIONS[1].apply(images), Condition("σ 0.2", "σ", 0.2, 2).apply(images))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -67,3 +71,31 @@ def test_a_fit_that_fails_is_named_and_the_others_finish(tmp_path, bars, quick_r
     ):
         run_fits([bad, good], bars, jobs=jobs, folder=tmp_path, on_epoch=lambda *a: None)
     assert len((tmp_path / "sigma-0-repeat-1.jsonl").read_text().splitlines()) == 3
+
+
+class Deadly:
+    """A test condition that kills the process that asks for it, as a system without memory does."""
+
+    name = "deadly"
+
+    def apply(self, images):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_worker_that_is_killed_is_told(tmp_path, bars, quick_recipe):
+    good, bad = tasks_of(quick_recipe)
+    bad = dataclasses.replace(bad, conditions=[Deadly()])
+    with pytest.raises(InkproofError, match=r"^A worker process was killed from outside"):
+        list(fit_each([bad, good], bars, jobs=2, folder=tmp_path, on_epoch=lambda *a: None))
+
+
+def test_each_fit_is_given_as_soon_as_it_ends(tmp_path, bars, quick_recipe):
+    """What comes first can be written before the rest is done, or fails."""
+    good, later = tasks_of(quick_recipe)
+    outcomes = fit_each([good, later], bars, jobs=1, folder=tmp_path, on_epoch=lambda *a: None)
+    assert next(outcomes)[0] is good
+    begun = tmp_path / "sigma-0.2-repeat-1.jsonl"
+    assert not begun.exists() or begun.read_text() == ""
+    assert next(outcomes)[0] is later
+    assert list(outcomes) == []

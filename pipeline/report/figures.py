@@ -88,7 +88,7 @@ def accuracy_figure(
     x: (number of x,) float, ascending. The series' position decides its colour and marker (style.look).
     Intervals are drawn no further than 0 and 100 %. caption goes below the axes, warning below the title.
     """
-    with _style():
+    with styled():
         from matplotlib.figure import Figure
 
         note = textwrap.wrap(caption, CAPTION_COLUMNS)
@@ -124,7 +124,7 @@ def accuracy_figure(
 def save_figure(figure: Figure, path: Path | str) -> tuple[Path, Path]:
     """Write `path`.png (150 dots an inch) and `path`.svg atomically; return both. Raises StorageError."""
     written = []
-    with _style():
+    with styled():
         # Date, creator and software would make the bytes differ between days and versions.
         for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
             target = Path(path).with_name(Path(path).name + suffix)
@@ -136,7 +136,7 @@ def save_figure(figure: Figure, path: Path | str) -> tuple[Path, Path]:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def styled() -> Iterator[None]:
     """matplotlib's own defaults with our style on top, whatever the user's matplotlibrc says."""
     import matplotlib
 

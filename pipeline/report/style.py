@@ -36,3 +36,19 @@ RC: dict[str, Any] = {
 def look(index: int) -> dict[str, str]:
     """Colour and marker of the model at position `index` of its comparison, as plotting keywords."""
     return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def cell_colours(share: float) -> tuple[str, str]:
+    """Background and ink, as #rrggbb, of a table's cell that shows an accuracy from 0 to 1.
+
+    The background is of cividis (Nuñez, Anderton, Renslow 2018), which colour-blind eyes read as others do; the
+    ink is black or white, whichever has the higher contrast (WCAG 2.2, relative luminance).
+    """
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    colour = matplotlib.colormaps["cividis"](share)
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3])
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    # Equal contrast with black and white: (L + 0.05)² = 1.05 · 0.05.
+    return to_hex(colour), "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"

@@ -49,7 +49,7 @@ def notes(grid: Grid, data: str) -> list[str]:
 def claim_notes(grid: Grid, comparisons: Sequence[Comparison]) -> list[str]:
     """The sentences below the verdicts: how each was reached, and what these rows can show at all."""
     if not comparisons:
-        return [*_visible(grid, comparisons), "One trained row only: there is nothing to compare it with."]
+        return [*visible_difference(grid, comparisons), "One trained row only: there is nothing to compare it with."]
     first = comparisons[0]
     several = first.repeats > 1
     luck = "the luck of the rows and of the training seeds" if several else "the luck of the rows"
@@ -64,7 +64,7 @@ def claim_notes(grid: Grid, comparisons: Sequence[Comparison]) -> list[str]:
     ]
     if not several:
         lines.append("One repeat: another training seed could change every verdict; --repeats 3 would tell.")
-    return lines + _visible(grid, comparisons)
+    return lines + visible_difference(grid, comparisons)
 
 
 def verdict_rows(comparisons: Sequence[Comparison]) -> dict[str, list[tuple[str, str, str, str, str]]]:
@@ -97,7 +97,7 @@ def _signed(points: float) -> str:
     return "0.00" if float(text) == 0 else text.replace("-", "−")
 
 
-def _visible(grid: Grid, comparisons: Sequence[Comparison]) -> list[str]:
+def visible_difference(grid: Grid, comparisons: Sequence[Comparison]) -> list[str]:
     """The smallest difference that these rows can show, for each condition that was compared."""
     if not comparisons:
         # Nothing to count: models whose mistakes are independent disagree on 2 a (1 - a) of the rows.

@@ -1,0 +1,220 @@
+"""The report's figures: accuracy against σ, shift, severity and ε; epochs; calibration; certificates; the matrix."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.report.figures import Series, accuracy_figure, styled
+from pipeline.report.page_data import RunData
+from pipeline.report.style import cell_colours, look
+from pipeline.robustness.calibration import reliability, risk_coverage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANEL, PANEL_HEIGHT, MARGIN = 4.2, 3.1, 0.65  # inches
+CURVE_POINTS = 101
+CHARACTERS = 16  # of a caption, to an inch
+SIGMA_LABEL = "σ of the noise in the test pictures (units of the [0, 1] pixel scale)"
+
+
+def figures(run: RunData) -> Iterator[tuple[str, str, Figure]]:
+    """(file name, title, figure) for everything that this run can show."""
+    yield from _strengths(run)
+    yield from _epochs(run)
+    if run.certificates:
+        yield "certificates", "Certified accuracy", _certified(run)
+    if run.rows is not None:
+        yield "calibration", "Calibration", _calibration(run)
+    yield "matrix", "The matrix", _matrix(run)
+
+
+def curves(run: RunData) -> dict[str, list[tuple[float, int]]]:
+    """Families of conditions that differ in one number: name → (number, column), ascending, clean as 0.
+
+    A family is σ, a direction of shifts, a corruption, or an attack in a norm; it needs two numbers but 0.
+    """
+    families: dict[str, list[tuple[float, int]]] = {}
+    for column, name in enumerate(run.conditions):
+        match = re.fullmatch(r"(.+) ([0-9.]+)", name)
+        if match:
+            families.setdefault(match[1], []).append((float(match[2]), column))
+    clean = [(0.0, run.conditions.index("clean"))] if "clean" in run.conditions else []
+    return {name: sorted(clean + points) for name, points in families.items() if len(points) >= 2}
+
+
+def _strengths(run: RunData) -> Iterator[tuple[str, str, Figure]]:
+    cells = 100 * np.array(run.cells)
+    interval = (
+        f"Mean and 95 % t-interval over {run.repeats} repeats (fresh training seeds)."
+        if run.repeats > 1
+        else "One model each, with its 95 % Wilson interval; the luck of the training seed is not in it."
+    )
+    for family, points in curves(run).items():
+        title, label = _axis(family, run.attacks)
+        x, places = np.array([value for value, _ in points]), [column for _, column in points]
+        series = [Series(name, *cells[row, places].T) for row, name in enumerate(run.trained)]
+        caption = f"{run.holdout:,} holdout rows of {run.record['data']['name']}, the same for every model. {interval}"
+        figure = accuracy_figure(x, series, title=title, x_label=label, series_label="trained with", caption=caption)
+        yield f"against-{family.replace('σ', 'sigma').replace(' ', '-')}", title, figure
+
+
+def _axis(family: str, attacks: Sequence[str]) -> tuple[str, str]:
+    if family == "σ":
+        return "Accuracy against noise", SIGMA_LABEL
+    if family.startswith("shift "):
+        direction = family.removeprefix("shift ")
+        return f"Accuracy against a shift {direction}", f"pixels that the test pictures are moved {direction}"
+    if any(attack.startswith(family) for attack in attacks):
+        method, norm = family.split()
+        unit = "no pixel changes by more than ε" if norm == "Linf" else "L2 length of the change at most ε"
+        return f"Accuracy against ε: {method} in {norm}", f"ε, units of the [0, 1] pixel scale ({unit})"
+    return f"Accuracy against {family}", f"severity of {family}, 0 (none) to 5"
+
+
+@dataclass(frozen=True)
+class Line:
+    """x, y: the curve. row: which trained row's colour; None is a grey guide. dashed: as the legend says."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    row: int | None
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    x_label: str
+    y_label: str
+    lines: Sequence[Line]
+
+
+def panels(run: RunData, parts: Sequence[Panel], caption: str) -> Figure:
+    """Axes side by side with one legend of the trained rows below them."""
+    with styled():
+        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import MaxNLocator
+
+        width = len(parts) * (PANEL + MARGIN) + 0.2
+        legend_rows = -(-len(run.trained) // 4)
+        below = 0.75 + 0.22 * legend_rows + 0.13 * len(caption) / (CHARACTERS * width)
+        height = PANEL_HEIGHT + below + 0.35
+        figure = Figure(figsize=(width, height))
+        for number, part in enumerate(parts):
+            left = (MARGIN + number * (PANEL + MARGIN)) / width
+            axes = figure.add_axes((left, below / height, PANEL / width, PANEL_HEIGHT / height))
+            for line in part.lines:
+                colour = "#7F7F7F" if line.row is None else look(line.row)["color"]
+                style = "--" if line.dashed or line.row is None else "-"
+                marker = "o" if len(line.x) == 1 else ""  # one point is no line
+                axes.plot(
+                    line.x, line.y, style, marker=marker, color=colour, linewidth=1.0 if line.row is None else 1.5
+                )
+            if part.x_label == "epoch":
+                axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            axes.set_title(part.title, fontsize=10, loc="left", parse_math=False)
+            axes.set_xlabel(part.x_label, parse_math=False)
+            axes.set_ylabel(part.y_label, parse_math=False)
+        handles = [Line2D([], [], color=look(row)["color"], label=name) for row, name in enumerate(run.trained)]
+        place = (0.5, (below - 0.55 - 0.22 * legend_rows) / height)
+        figure.legend(
+            handles=handles, loc="lower center", bbox_to_anchor=place, ncols=min(4, len(handles)), frameon=False,
+            fontsize=9,
+        )  # fmt: skip
+        text = "\n".join(textwrap.wrap(caption, round(CHARACTERS * width)))
+        figure.text(0.1 / width, 0.08 / height, text, fontsize=8, color="#444444", parse_math=False)
+        return figure
+
+
+def _epochs(run: RunData) -> Iterator[tuple[str, str, Figure]]:
+    def lines(figure: str, factor: float) -> list[Line]:
+        found = []
+        for row, name in enumerate(run.trained):
+            histories = run.histories.get(name, [])
+            values = [[epoch[figure] for epoch in history] for history in histories]
+            if values and all(value is not None for history in values for value in history):
+                shortest = min(map(len, values))
+                mean = factor * np.mean([history[:shortest] for history in values], axis=0)
+                found.append(Line(np.arange(1, shortest + 1), mean, row, dashed=figure.startswith("train")))
+        return found
+
+    loss = lines("train_loss", 1) + lines("validation_loss", 1)
+    accuracy = lines("train_accuracy", 100) + lines("validation_accuracy", 100)
+    if loss:
+        parts = [Panel("Loss", "epoch", "loss", loss), Panel("Accuracy", "epoch", "accuracy (%)", accuracy)]
+        caption = (
+            "Solid: holdout, clean pictures. Dashed: training rows, changed as the row's name says and while the "
+            "weights still change. Means over repeats."
+        )
+        yield "epochs", "Epochs", panels(run, parts, caption)
+
+
+def _certified(run: RunData) -> Figure:
+    some = next(iter(run.certificates.values()))
+    radii = np.linspace(0, some.largest_radius, CURVE_POINTS)
+    labels = run.rows.labels[: len(some.classes)]
+    lines = [
+        Line(radii, 100 * run.certificates[name].accuracy(labels, radii), row)
+        for row, name in enumerate(run.trained)
+        if name in run.certificates
+    ]
+    caption = (
+        f"Randomised smoothing, σ {some.sigma:g}, {some.n:,} samples, {len(labels):,} holdout rows, each claim wrong "
+        f"with probability ≤ {some.alpha:g}."
+    )
+    panel = Panel("Certified accuracy", "L2 radius, units of the [0, 1] pixel scale", "certified accuracy (%)", lines)
+    return panels(run, [panel], caption)
+
+
+def _coverage(run: RunData) -> Panel:
+    shares = np.linspace(0.5, 1, CURVE_POINTS)
+    lines = []
+    for row in range(len(run.trained)):
+        curve = risk_coverage(run.rows.first[row], run.rows.labels)
+        lines.append(Line(100 * shares, [100 * curve.at_coverage(share)[2] for share in shares], row))
+    return Panel("When it may say “not sure”", "rows answered (%), the surest first", "accuracy among these (%)", lines)
+
+
+def _calibration(run: RunData) -> Figure:
+    guide = Line([0, 1], [0, 1], None)
+    lines = [guide]
+    for row in range(len(run.trained)):
+        found = reliability(run.rows.first[row], run.rows.labels)
+        filled = found.rows > 0
+        lines.append(Line(found.confidence[filled], found.accuracy[filled], row))
+    panel = Panel("Reliability", "confidence (largest probability)", "accuracy at that confidence", lines)
+    caption = "First repeat of each, clean holdout. Below the grey line a network is surer than it may be."
+    return panels(run, [panel, _coverage(run)], caption)
+
+
+def _matrix(run: RunData) -> Figure:
+    with styled():
+        from matplotlib.figure import Figure
+
+        values = 100 * np.array([[cell.value for cell in row] for row in run.cells]).T
+        longest = max(map(len, run.conditions)) * 0.085 + 0.2
+        width, height = longest + 1.1 * len(run.trained) + 0.3, 0.26 * len(run.conditions) + 1.2
+        figure = Figure(figsize=(width, height))
+        box = (longest / width, 0.1 / height, 1.1 * len(run.trained) / width, 0.26 * len(run.conditions) / height)
+        axes = figure.add_axes(box)
+        axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+        axes.grid(False)
+        axes.set_yticks(range(len(run.conditions)), run.conditions)
+        names = [name.replace(" + ", "\n+ ").replace("adversarial ", "adversarial\n") for name in run.trained]
+        axes.set_xticks(range(len(names)), names, fontsize=9)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        for (line, column), value in np.ndenumerate(values):
+            ink = cell_colours(value / 100)[1]
+            axes.text(column, line, f"{value:.2f}", ha="center", va="center", fontsize=8, color=ink)
+        figure.text(0.1 / width, 1 - 0.2 / height, "Accuracy in %: trained (across), tested (down)", weight="bold")
+        return figure

@@ -1,0 +1,65 @@
+"""The matrix of a comparison for the terminal: test conditions down, ways of training across."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.grid import Grid
+from pipeline.report.summary import claim, verdicts
+from pipeline.report.wording import SAMPLE_WARNING, cell_text, notes, visible_difference
+from pipeline.robustness.honesty import Finding
+from pipeline.statistics import Comparison, cell_estimates
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+TITLE = "Accuracy in %: what it was tested on (down) × how it was trained (across)"
+
+
+def terminal_matrix(
+    grid: Grid,
+    comparisons: Sequence[Comparison],
+    findings: dict[str, Sequence[Finding]],
+    *,
+    attacks: Sequence[str],
+    data: str,
+    sample: bool = False,
+    width: int = 80,
+) -> Group:
+    """Matrix, honesty checks, verdicts and what they rest on, for `rich.console.Console.print`.
+
+    findings: of the honesty checks, by trained row. attacks: which of the grid's conditions are attacks.
+    width: columns of the terminal; where a cell does not fit beside its interval, the interval goes below it.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    on_clean = [one for one in comparisons if one.condition == "clean"]
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table.add_column("", no_wrap=True)
+    for name in grid.trained:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    lines = [[cell_text(cell, grid.repeats) for cell in row] for row in zip(*cell_estimates(grid), strict=True)]
+    room = width - max(map(len, grid.conditions)) - 3 * len(grid.trained)
+    widest = max(len(" ".join(cell)) for line in lines for cell in line)
+    between = " " if widest * len(grid.trained) <= room else "\n"
+    for name, line in zip(grid.conditions, lines, strict=True):
+        table.add_row(Text(name), *(between.join(cell) for cell in line))
+    parts: list = [Text(SAMPLE_WARNING, style="bold")] if sample else []
+    parts += [Text(TITLE, style="bold"), table]
+    parts += [Text(line, style="dim") for line in [*notes(grid, data), *visible_difference(grid, on_clean)]]
+    if findings:
+        parts.append(Text("\nCan the attacks be believed?", style="bold"))
+    for trained, found in findings.items():
+        bad = [one for one in found if not one.ok]
+        checks = "; ".join(dict.fromkeys(one.check for one in found if one.ok))
+        parts.append(Text(f"  {trained}: {len(found) - len(bad)} of {len(found)} checks passed ({checks})."))
+        parts += [Text(f"  NOT passed: {one.check}. {one.words}", style="bold") for one in bad]
+    if comparisons:
+        parts.append(Text("\nVerdicts", style="bold"))
+        parts += [Text(f"  {one.sentence}") for one in verdicts(comparisons)]
+        parts += [Text(line, style="dim") for line in claim(comparisons, attacks)]
+    return Group(*parts)

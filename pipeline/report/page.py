@@ -1,0 +1,147 @@
+"""One self-contained HTML file about a run, with every figure as SVG and PNG, every table as CSV, and a JSON twin.
+
+page.html is the template and page.css its look; this file brings them together with what the run holds.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import storage
+from pipeline.report.curves import figures
+from pipeline.report.figures import save_figure
+from pipeline.report.page_data import RunData, read_run
+from pipeline.report.page_pictures import strips, worst_mistakes
+from pipeline.report.page_tables import confusion, tables
+from pipeline.report.style import cell_colours
+from pipeline.report.summary import claim, verdicts
+from pipeline.report.wording import SAMPLE_WARNING, SIGMA, p_text
+from pipeline.statistics import Estimate, smallest_visible_difference
+
+HERE = Path(__file__).parent
+MOST_CLASSES = 30  # of a confusion matrix that a page can show
+LARGEST_PAGE = 2_000_000  # bytes
+NARROW = 450  # points of a figure's width
+# What matplotlib writes → a name of page.css that is another colour in the dark.
+INKS = {
+    "#000000": "--ink",
+    "#ffffff": "--paper",
+    "#444444": "--soft",
+    "#666666": "--line",
+    "#e3e3e3": "--grid",
+    "#0072b2": "--blue",
+}
+
+
+def write_report(folder: Path) -> Path:
+    """Write `folder`/report.html, report.json and report/ for the run in that folder; the page's path.
+
+    Raises UsageError or DataError for a folder that holds no finished run, StorageError by the disk.
+    """
+    run = read_run(folder)
+    frames = tables(run)
+    for name, frame in frames.items():
+        text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+        storage.write_text(folder / "report" / f"{name}.csv", text)
+    drawn = []
+    for name, title, figure in figures(run):
+        _, vector = save_figure(figure, folder / "report" / name)
+        if name != "matrix":  # the page has it as a table
+            drawn.append((title, _inline(vector.read_text(encoding="utf-8"), name)))
+    twin = {"record": dict(run.record), "tables": {name: _plain(frame) for name, frame in frames.items()}}
+    twin["verdicts"] = [one.sentence for one in verdicts(run.comparisons)]
+    storage.write_json(folder / "report.json", twin)
+    page = folder / "report.html"
+    text = _page(run, frames, drawn)
+    if len(text.encode()) > LARGEST_PAGE:
+        # Figures are the largest part, and lie beside the page as files.
+        text = _page(run, frames, drawn[:2])
+    storage.write_text(page, text)
+    return page
+
+
+def _page(run: RunData, frames: dict[str, Any], drawn: list[tuple[str, str]]) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": _percent, "ink": _cell_style, "p": p_text, "signed": _signed}
+    template = environment.from_string((HERE / "page.html").read_text(encoding="utf-8"))
+    rows = run.rows
+    shown = rows is not None and len(rows.classes) <= MOST_CLASSES
+    on_clean = [one for one in run.comparisons if one.condition == "clean"]
+    discordant = min((one.wins + one.losses for one in on_clean), default=None)
+    return template.render(
+        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        run=run,
+        record=run.record,
+        warning=SAMPLE_WARNING if run.record["data"]["sample"] else "",
+        sigma=SIGMA,
+        verdicts=verdicts(run.comparisons),
+        claim=claim(run.comparisons, run.attacks),
+        visible=None if discordant is None else 100 * smallest_visible_difference(run.holdout, discordant),
+        matrix=list(zip(run.conditions, zip(*run.cells, strict=True), strict=True)),
+        strips={} if rows is None else strips(run, run.conditions),
+        figures=[(title, Markup(svg)) for title, svg in drawn],
+        confusions=[(name, confusion(run, place).tolist()) for place, name in enumerate(run.trained)] if shown else [],
+        mistakes=[(name, worst_mistakes(run, place)) for place, name in enumerate(run.trained)] if rows else [],
+        classes=[str(name) for name in rows.classes] if rows is not None else [],
+        per_class=frames["classes"].to_dict("records") if shown else [],
+        calibration=frames["calibration"].to_dict("records") if rows is not None else [],
+        certificates=frames["certificates"].to_dict("records") if run.certificates else [],
+        recipe=_toml_like(run.record["recipe"]),
+    )
+
+
+def _inline(svg: str, prefix: str) -> str:
+    """An SVG file's text as a part of a page: ids of its own, colours that follow the page's."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r'(url\(#|xlink:href="#)', rf"\1{prefix}-", svg)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for colour, name in INKS.items():
+        svg = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({name})", svg, flags=re.IGNORECASE)
+    box = re.search(r'viewBox="([^"]+)"', svg)[1]
+    kind = "narrow" if float(box.split()[2]) < NARROW else "wide"
+    return re.sub(r"<svg [^>]*>", f'<svg viewBox="{box}" class="{kind}" role="img">', svg, count=1)
+
+
+def _percent(share: float | None, digits: int = 2) -> str:
+    return "–" if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f}"
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.2f}".replace("-", "−")
+
+
+def _cell_style(cell: Estimate) -> str:
+    """Background and ink of a matrix cell as CSS."""
+    paper, ink = cell_colours(cell.value)
+    return f"background:{paper};color:{ink}"
+
+
+def _plain(frame: Any) -> list[dict[str, Any]]:
+    """A frame's lines as JSON values; None for NaN."""
+
+    def value(one: Any) -> Any:
+        one = one.item() if isinstance(one, np.generic) else one
+        return None if isinstance(one, float) and not math.isfinite(one) else one
+
+    return [{key: value(one) for key, one in line.items()} for line in frame.to_dict("records")]
+
+
+def _toml_like(recipe: dict[str, Any]) -> str:
+    """A recipe's content as lines that a person reads."""
+    out = io.StringIO()
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            out.write(f"[{key}]\n" + "".join(f"  {name} = {one}\n" for name, one in value.items()))
+        else:
+            out.write(f"{key} = {value}\n")
+    return out.getvalue()

@@ -1,0 +1,87 @@
+"""The report's pictures, as PNGs inside the page: the surest mistakes, and what each test condition looks like."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline import model
+from pipeline.errors import InkproofError
+from pipeline.report.contact_sheet import one_of_each
+from pipeline.report.page_data import RunData
+from pipeline.robustness.attacks import attack
+from pipeline.robustness.conditions import condition
+from pipeline.robustness.methods import parse_attack
+
+MISTAKES = 12
+STRIP = 10  # pictures for each condition
+LARGEST_SIDE = 64  # pixels: larger pictures are made smaller, for the page's sake
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """row: of the holdout. picture: a data URI. likely: the three most probable classes, each with its share."""
+
+    row: int
+    picture: str
+    true: str
+    said: str
+    likely: list[tuple[str, float]]
+
+
+def data_uri(picture: np.ndarray) -> str:
+    """A grey picture (height, width) uint8 as a PNG inside an address, at most LARGEST_SIDE high."""
+    from PIL import Image
+
+    height, width = picture.shape
+    image = Image.fromarray(picture)
+    if height > LARGEST_SIDE:
+        image = image.resize((round(width * LARGEST_SIDE / height), LARGEST_SIDE), Image.Resampling.BOX)
+    content = io.BytesIO()
+    image.save(content, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def worst_mistakes(run: RunData, trained: int) -> list[Mistake]:
+    """The clean holdout rows that the averaged networks got wrong, those first whose true class seemed least likely."""
+    rows = run.rows
+    probabilities = rows.averaged[trained]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != rows.labels)
+    worst = wrong[np.argsort(probabilities[wrong, rows.labels[wrong]], kind="stable")][:MISTAKES]
+    found = []
+    for row in worst.tolist():
+        order = np.argsort(-probabilities[row], kind="stable")[:3]
+        likely = [(str(rows.classes[place]), float(probabilities[row, place])) for place in order]
+        true = str(rows.classes[rows.labels[row]])
+        found.append(Mistake(row, data_uri(rows.images[row]), true, likely[0][0], likely))
+    return found
+
+
+def strips(run: RunData, names: Sequence[str]) -> dict[str, str]:
+    """For each test condition a strip of the same example pictures as the networks saw them, as data URIs.
+
+    Attacks are made against the first row's first network, as long as its model is there.
+    """
+    rows = run.rows
+    seed = int(run.record["seed"])
+    chosen = one_of_each(rows.labels, STRIP, rng=np.random.default_rng(seed))
+    images, labels = rows.images[chosen], rows.labels[chosen]
+    found = {}
+    for name in names:
+        if name not in run.attacks:
+            changed = condition(name, seed=seed).apply(images)
+        else:
+            try:
+                network = model.load(run.folder / "fits" / run.record["fits"][0] / "model.safetensors").network
+            except InkproofError:
+                continue
+            changed = attack(network, images, labels, *parse_attack(name), rng=np.random.default_rng(seed)).pictures
+        if changed.dtype != np.uint8:
+            changed = np.rint(255 * changed).astype(np.uint8)
+        gap = np.full((changed.shape[1], 1), 90, np.uint8)
+        found[name] = data_uri(np.hstack([part for picture in changed for part in (picture, gap)][:-1]))
+    return found

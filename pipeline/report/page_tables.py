@@ -1,0 +1,125 @@
+"""The report's tables as data frames: the page draws from them, and each is a CSV file beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.report.page_data import RunData
+from pipeline.robustness.calibration import reliability, risk_coverage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COVERAGES = (1.0, 0.99, 0.95, 0.9)
+
+
+def tables(run: RunData) -> dict[str, pd.DataFrame]:
+    """File name → table, for everything that this run can tell. Shares are 0 to 1, `points` are percentage points."""
+    import pandas as pd
+
+    found = {"matrix": pd.DataFrame(_matrix(run)), "epochs": pd.DataFrame(_epochs(run))}
+    if run.comparisons:
+        found["verdicts"] = pd.DataFrame(_verdicts(run))
+    if run.findings:
+        found["honesty"] = pd.DataFrame(
+            {"train": name, "check": one.check, "ok": one.ok, "words": one.words}
+            for name, findings in run.findings.items()
+            for one in findings
+        )
+    if run.rows is not None:
+        found["confusion"] = pd.DataFrame(_confusion(run))
+        found["classes"] = pd.DataFrame(_classes(run))
+        found["calibration"] = pd.DataFrame(_calibration(run))
+    if run.certificates:
+        found["certificates"] = pd.DataFrame(_certificates(run))
+    return found
+
+
+def _matrix(run: RunData) -> list[dict]:
+    return [
+        {"train": name, "test": test, "accuracy": cell.value, "low": cell.low, "high": cell.high}
+        for name, row in zip(run.trained, run.cells, strict=True)
+        for test, cell in zip(run.conditions, row, strict=True)
+    ]
+
+
+def _verdicts(run: RunData) -> list[dict]:
+    return [
+        {
+            "train": one.trained,
+            "test": one.condition,
+            "verdict": one.verdict,
+            "points": one.points.value,
+            "low": one.points.low,
+            "high": one.points.high,
+            "won": one.wins,
+            "lost": one.losses,
+            "p": one.p,
+            "p_holm": one.p_holm,
+        }
+        for one in run.comparisons
+    ]
+
+
+def _epochs(run: RunData) -> list[dict]:
+    return [
+        {"train": name, "repeat": repeat, **epoch}
+        for name, histories in run.histories.items()
+        for repeat, history in enumerate(histories, 1)
+        for epoch in history
+    ]
+
+
+def confusion(run: RunData, trained: int) -> np.ndarray:
+    """(k, k) int: how many clean holdout rows of each class (down) the averaged networks gave each class (across)."""
+    classes = len(run.rows.classes)
+    said = run.rows.averaged[trained].argmax(axis=1)
+    return np.bincount(run.rows.labels * classes + said, minlength=classes**2).reshape(classes, classes)
+
+
+def _confusion(run: RunData) -> list[dict]:
+    return [
+        {"train": name, "true": true, "said": said, "rows": count, "share_of_true": count / max(1, row.sum())}
+        for place, name in enumerate(run.trained)
+        for true, row in zip(run.rows.classes.tolist(), confusion(run, place), strict=True)
+        for said, count in zip(run.rows.classes.tolist(), row.tolist(), strict=True)
+    ]
+
+
+def _classes(run: RunData) -> list[dict]:
+    """Precision and recall; None where no row was said to be, or is, of the class."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    found = []
+    for place, name in enumerate(run.trained):
+        said = run.rows.averaged[place].argmax(axis=1)
+        figures = precision_recall_fscore_support(
+            run.rows.labels, said, labels=range(len(run.rows.classes)), zero_division=np.nan
+        )
+        for label, precision, recall, _, support in zip(run.rows.classes.tolist(), *figures, strict=True):
+            found.append({"train": name, "class": label, "rows": support, "precision": precision, "recall": recall})
+    return found
+
+
+def _calibration(run: RunData) -> list[dict]:
+    found = []
+    for place, name in enumerate(run.trained):
+        probabilities = run.rows.first[place]
+        curve = risk_coverage(probabilities, run.rows.labels)
+        at = {f"accuracy_of_surest_{share:.0%}": curve.at_coverage(share)[2] for share in COVERAGES}
+        found.append({"train": name, "ece": reliability(probabilities, run.rows.labels).ece, **at})
+    return found
+
+
+def _certificates(run: RunData) -> list[dict]:
+    found = []
+    for name, one in run.certificates.items():
+        labels = run.rows.labels[: len(one.classes)]
+        radii = [radius for radius in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5) if radius <= one.largest_radius]
+        at = dict(zip((f"certified_at_{radius:g}" for radius in radii), one.accuracy(labels, radii), strict=True))
+        average = one.average_radius(labels)
+        abstained = float((one.classes < 0).mean())
+        found.append({"train": name, "rows": len(labels), **at, "average_radius": average, "abstained": abstained})
+    return found

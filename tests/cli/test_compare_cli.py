@@ -1,0 +1,85 @@
+"""`python main.py compare` and `report` as a user types them, on the embedded sample."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+
+TRAIN = "clean,σ 0.2,adversarial Linf 0.1"
+TEST = "σ 0.1,σ 0.3,shift right 1-2,rotate 1-2,fgsm Linf 0.05,fgsm Linf 0.1"
+
+
+def run_folder(tmp_path):
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    return folder
+
+
+def test_the_whole_comparison_and_its_resumption(inkproof, tmp_path, quick_recipe_file):
+    asked = ["--recipe", str(quick_recipe_file), "--train", TRAIN, "--test", TEST, "--repeats", "2"]
+    done = inkproof("compare", *asked, "--certify", "0.25", "--certify-rows", "10", "--certify-samples", "50")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Inkproof: reading data/"
+    text = " ".join(done.stdout.split())
+    for said in (
+        "EMBEDDED SAMPLE",
+        "0 of 6 fits are there already",
+        "The smallest difference to clean that these 144 rows can show",
+        "Can the attacks be believed?",
+        "checks passed",
+        "Trained with σ 0.2, against clean",
+        "18 comparisons",
+    ):
+        assert said in text, said
+    folder = run_folder(tmp_path)
+    assert lines[-1] == f"Report: {folder.relative_to(tmp_path)}/report.html"
+    with (folder / "grid.csv").open(encoding="utf-8") as file:
+        grid = list(csv.DictReader(file))
+    assert len(grid) == 3 * 2 * 9
+    parquet = pd.read_parquet(folder / "grid.parquet")
+    assert parquet["correct"].tolist() == [int(line["correct"]) for line in grid]
+    assert parquet["rows"].unique().tolist() == [144]
+
+    made = (folder / "grid.csv").read_bytes()
+    (folder / "run.json").unlink()
+    (folder / "fits" / "clean-repeat-1" / "result.safetensors").unlink()
+    told = inkproof("report", folder.name)
+    assert (told.returncode, "the run in it has not ended" in told.stderr) == (1, True)
+    again = inkproof("compare", "--resume", folder.name, "--quiet")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert (folder / "grid.csv").read_bytes() == made
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["command"].startswith("python main.py compare")
+    assert "18 comparisons" in " ".join(again.stdout.split())
+    other = inkproof("compare", "--resume", folder.name, "--seed", "4")
+    assert (other.returncode, "leave out --seed" in other.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--train", "clean,shfit"], "did you mean shift?"),
+        (["--train", "clean,,shift"], "there is nothing"),
+        (["--test", "rotat 3"], "There is no test condition 'rotat': did you mean rotate?"),
+        (["--test", "rotate 9"], "severity of rotate"),
+        (["--test", "pgd Linf -0.1"], "ε must be"),
+        (["--repeats", "0"], "0 is not in the range 1<=x<=100"),
+        (["--baseline", "shift", "--train", "clean"], "The baseline 'shift' is not trained"),
+        (["--certify", "0"], "0.0 is not in the range"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "give --engine dask with it"),
+        (["--resume", "nothing"], "holds no comparison that could be resumed"),
+    ],
+)
+def test_wrong_use_ends_with_2(inkproof, tmp_path, arguments, sentence):
+    done = inkproof("compare", *arguments)
+    assert done.returncode == 2
+    assert sentence in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_report_of_nothing_is_told(inkproof):
+    done = inkproof("report", "nothing")
+    assert (done.returncode, done.stderr.startswith("Error: There is no run in runs/nothing")) == (2, True)

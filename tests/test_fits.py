@@ -1,0 +1,68 @@
+"""What a fit asks its network beyond clean rows: attacks, honesty checks, certificates, adversarial training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from pipeline import recipe
+from pipeline.fits import Adversary, Certifying, FitTask, run_fit
+from pipeline.matrix.kept import load_fit, save_fit, task_fingerprint
+from pipeline.robustness.conditions import condition
+
+
+def task(quick, **changes):
+    return dataclasses.replace(FitTask("t, repeat 1", quick, 0.0, (0, 1), [condition("clean")]), **changes)
+
+
+def accuracies(result, rows):
+    return (result.probabilities.argmax(axis=-1) == rows.asked_labels).mean(axis=-1)
+
+
+def test_attacks_are_columns_and_the_weights_stay_what_they_were(bars, quick_recipe):
+    plain = run_fit(task(quick_recipe), bars)
+    attacked = run_fit(task(quick_recipe, attacks=("pgd Linf 0", "pgd Linf 0.2", "pgd Linf 0.4"), checks=10), bars)
+    assert attacked.values.tobytes() == plain.values.tobytes()
+    clean, none, some, strong = accuracies(attacked, bars)
+    assert clean == none == accuracies(plain, bars)[0] > 0.9
+    # A bar is 0.6 brighter than its ground: at ε 0.4 every picture can be made another class.
+    assert clean > some > strong == 0
+    assert len(attacked.findings) >= 7 and plain.findings == ()
+
+
+def test_adversarial_training_learns_from_attacked_pictures(bars, quick_recipe):
+    plain = run_fit(task(quick_recipe), bars)
+    none = run_fit(task(quick_recipe, adversary=Adversary("Linf", 0.0)), bars)
+    hard = run_fit(task(quick_recipe, adversary=Adversary("Linf", 0.2, 5)), bars)
+    assert none.values.tobytes() == plain.values.tobytes()
+    # It trains on pictures that were made hard for it.
+    assert hard.history[-1].train_loss > 1.5 * plain.history[-1].train_loss
+
+
+def test_adversarial_training_withstands_more(bars, quick_recipe):
+    content = {**quick_recipe.content, "training": {"epochs": 40, "batch_size": 32}}
+    longer = recipe.check(content, name="quick", where="here")
+    asked = {"attacks": ("pgd Linf 0.25",)}
+    plain = run_fit(task(longer, **asked), bars)
+    hard = run_fit(task(longer, **asked, adversary=Adversary("Linf", 0.25)), bars)
+    assert accuracies(hard, bars)[1] > accuracies(plain, bars)[1] + 0.1
+
+
+def test_certificates_of_the_first_rows(bars, quick_recipe):
+    result = run_fit(task(quick_recipe, certifying=Certifying(0.25, rows=12, samples=200)), bars)
+    assert result.certified.shape == result.radius.shape == (12,)
+    assert (result.certified == bars.asked_labels[:12]).mean() > 0.8
+    assert 0 < result.radius.max() < 0.6  # σ · Φ⁻¹(0.001^(1/200)) = 0.25 · 1.82 = 0.46
+
+
+def test_a_kept_fit_comes_back_whole_and_only_for_its_own_task(tmp_path, bars, quick_recipe):
+    asked = task(quick_recipe, attacks=("fgsm Linf 0.1",), checks=10, certifying=Certifying(0.25, 5, 50))
+    result = run_fit(asked, bars)
+    mine, other = task_fingerprint(asked, "data"), task_fingerprint(dataclasses.replace(asked, sigma=0.1), "data")
+    assert len({mine, other, task_fingerprint(asked, "other data")}) == 3
+    save_fit(tmp_path / "fit", result, mine)
+    found = load_fit(tmp_path / "fit", mine)
+    for name in ("values", "probabilities", "certified", "radius"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(result, name))
+    assert (found.history, found.findings) == (result.history, result.findings)
