@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -94,13 +93,13 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def whole_run(data: str) -> None:
-    """`python main.py` from its first to its last line, against one fit of MLPClassifier((512,), early_stopping=True)."""
+    """`python main.py` from first to last line, against one fit of MLPClassifier((512,), early_stopping=True)."""
     print("\nThe whole of python main.py (4 levels × 3 repeats, final fits, table, figure, submission)", flush=True)
     theirs = peer("scikit-learn-early-stopping", data)
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "main.py"), "--data", os.path.abspath(data)],
+            [sys.executable, str(ROOT / "main.py"), "--data", data],
             cwd=folder,
             stdout=subprocess.PIPE,
             text=True,
@@ -137,7 +136,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    where = os.path.abspath(options.data)
+    where = str(Path(options.data).resolve())
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     training(where, options.rounds)
     reading(where)
