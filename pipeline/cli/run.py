@@ -55,7 +55,9 @@ class NoiseLevels(click.ParamType):
     show_default=True,
     help=("Which network and training: a name (python main.py recipes lists them) or a .toml file of your own."),
 )
-@click.option("--noise", type=NoiseLevels(), default="0,0.1,0.2,0.3", show_default=True, help=NOISE_HELP)
+@click.option(
+    "--noise", type=NoiseLevels(), metavar="σ,σ,…", default="0,0.1,0.2,0.3", show_default=True, help=NOISE_HELP
+)
 @click.option(
     "--repeats",
     type=click.IntRange(1, 100),
