@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,10 @@ from pipeline import recipe
 from pipeline.fits import Rows
 
 ROOT = Path(__file__).parent.parent
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs so; the programs that tests start would inherit it and never hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUICK = """
 summary = "A small network that trains in a moment"
