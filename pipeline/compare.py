@@ -31,7 +31,7 @@ from pipeline.matrix.kept import load_fit, save_fit, task_fingerprint
 from pipeline.matrix.layout import Settings, Work, lay_out
 from pipeline.report.tables import grid_csv, table_csv
 from pipeline.robustness.honesty import Finding
-from pipeline.run_folder import git_commit, new_run_id, versions
+from pipeline.run_folder import data_record, git_commit, holdout_record, new_run_id, versions
 from pipeline.statistics import Comparison, compare_to_baseline, wilson_interval
 
 PLAN, HOLDOUT = "compare.json", "holdout.npz"
@@ -100,7 +100,7 @@ def plan_of(settings: Settings, competition: Competition) -> dict[str, Any]:
     """All that the results follow from, as JSON values: equal plans are the same comparison."""
     names = ("train", "test", "repeats", "holdout", "seed", "baseline", "certify", "certify_rows")
     plan = {
-        "recipe": {"name": settings.recipe.name, **settings.recipe.content},
+        "recipe": settings.recipe.record,
         **{name: getattr(settings, name) for name in (*names, "certify_samples", "check_rows")},
         "data": {"name": competition.name, "fingerprint": competition.fingerprint},
         "versions": versions(),
@@ -152,22 +152,12 @@ def _compare(
         "fit_seconds": round(sum(result.seconds for result in results), 1),
         "command": settings.command,
         "seed": settings.seed,
-        "recipe": {"name": settings.recipe.name, **settings.recipe.content},
+        "recipe": settings.recipe.record,
         "baseline": work.baseline,
-        "data": {
-            "name": competition.name,
-            "fingerprint": competition.fingerprint,
-            "sample": competition.is_sample,
-            "train": competition.train.n,
-            "test": competition.test.n,
-        },
-        "holdout": {
-            "rows": grid.rows,
-            "accuracy": clean.value,
-            "low": clean.low,
-            "high": clean.high,
-            "of": f"{settings.repeats} networks trained {work.baseline}, probabilities averaged",
-        },
+        "data": data_record(competition),
+        "holdout": holdout_record(
+            clean, grid.rows, f"{settings.repeats} networks trained {work.baseline}, probabilities averaged"
+        ),
         "trained": list(work.trained),
         "conditions": list(work.conditions),
         "attacks": list(work.attacks),
@@ -247,7 +237,7 @@ def _save_model(competition: Competition, task: FitTask, result: FitResult, path
     network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
     network.values[...] = result.values
     about = {
-        "recipe": {"name": task.recipe.name, **task.recipe.content},
+        "recipe": task.recipe.record,
         "sigma": task.sigma,
         "adversary": task.adversary and asdict(task.adversary),
         "key": list(task.key),

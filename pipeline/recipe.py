@@ -82,6 +82,11 @@ class Recipe:
         return str(self.content.get("summary", self.name))
 
     @property
+    def record(self) -> dict[str, Any]:
+        """Name and content together, as runs, the ledger and model files keep them."""
+        return {"name": self.name, **self.content}
+
+    @property
     def reached(self) -> str:
         """The accuracy that was measured with it, in words; empty where nobody has measured."""
         return str(self.content.get("reached", ""))

@@ -8,8 +8,11 @@ import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pipeline
+from pipeline.dataset import Competition
+from pipeline.statistics import Estimate
 
 RUNS = Path("runs")
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "safetensors", "joblib")
@@ -38,3 +41,19 @@ def git_commit() -> str | None:
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def data_record(competition: Competition) -> dict[str, Any]:
+    """Which data a run saw, as run.json keeps it."""
+    return {
+        "name": competition.name,
+        "fingerprint": competition.fingerprint,
+        "sample": competition.is_sample,
+        "train": competition.train.n,
+        "test": competition.test.n,
+    }
+
+
+def holdout_record(accuracy: Estimate, rows: int, of: str) -> dict[str, Any]:
+    """The figure that a run stands for, a share of 1 with its 95 % interval, as run.json and the ledger keep it."""
+    return {"rows": rows, "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "of": of}

@@ -21,7 +21,7 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.comparison import save_holdout
 from pipeline.recipe import Recipe
 from pipeline.robustness.conditions import Condition
-from pipeline.run_folder import git_commit, new_run_id, versions
+from pipeline.run_folder import data_record, git_commit, holdout_record, new_run_id, versions
 from pipeline.split import stratified_holdout
 from pipeline.statistics import (
     Comparison,
@@ -79,7 +79,7 @@ def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     ledger = Ledger(settings.runs)
     ledger.start_run(
         run_id,
-        {"name": settings.recipe.name, **settings.recipe.content},
+        settings.recipe.record,
         settings.seed,
         competition.name,
         competition.fingerprint,
@@ -224,7 +224,7 @@ def _save_models(
         network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
         network.values[...] = result.values
         about = {
-            "recipe": {"name": task.recipe.name, **task.recipe.content},
+            "recipe": task.recipe.record,
             "sigma": task.sigma,
             "key": list(task.key),
             "data": competition.name,
@@ -270,21 +270,11 @@ def _record(
         "seconds": round(seconds, 1),
         "command": settings.command,
         "seed": settings.seed,
-        "recipe": {"name": settings.recipe.name, **settings.recipe.content},
-        "data": {
-            "name": competition.name,
-            "fingerprint": competition.fingerprint,
-            "sample": competition.is_sample,
-            "train": competition.train.n,
-            "test": competition.test.n,
-        },
-        "holdout": {
-            "rows": grid.rows,
-            "accuracy": holdout.value,
-            "low": holdout.low,
-            "high": holdout.high,
-            "of": f"{settings.repeats} networks at {level_name(level)}, probabilities averaged",
-        },
+        "recipe": settings.recipe.record,
+        "data": data_record(competition),
+        "holdout": holdout_record(
+            holdout, grid.rows, f"{settings.repeats} networks at {level_name(level)}, probabilities averaged"
+        ),
         "levels": {
             name: {condition: cell._asdict() for condition, cell in zip(grid.conditions, row, strict=True)}
             for name, row in zip(grid.trained, cell_estimates(grid), strict=True)
