@@ -34,7 +34,7 @@ from pipeline.robustness.honesty import Finding
 from pipeline.run_folder import data_record, git_commit, holdout_record, new_run_id, versions
 from pipeline.statistics import Comparison, compare_to_baseline, wilson_interval
 
-PLAN, HOLDOUT = "compare.json", "holdout.npz"
+PLAN, HELD_OUT = "compare.json", "held_out.npz"
 # In fits/<fit>/. Deep enough for `predict` and `serve` not to take a comparison's networks for a main job's.
 RESULT, MODEL = "result.safetensors", "model.safetensors"
 
@@ -135,7 +135,7 @@ def _compare(
     competition: Competition, settings: Settings, voice: Voice, work: Work, folder: Path
 ) -> tuple[Outcome, dict[str, Any]]:
     begin = time.perf_counter()
-    _save_holdout(folder / HOLDOUT, work.held, competition.train.classes)
+    _save_holdout(folder / HELD_OUT, work.held, competition.train.classes)
     results = _fit(competition, settings, voice, work, folder)
     grid = _grid(work, results)
     comparisons = compare_to_baseline(grid, work.baseline, grid.conditions) if len(work.trained) > 1 else []

@@ -57,7 +57,7 @@ def test_each_line_of_the_grid_is_its_models_own(tmp_path, sample, quick_recipe)
     from pipeline.robustness.conditions import condition
 
     found = compare.compare(sample, settings_in(tmp_path, quick_recipe), Voice(quiet=True))
-    with np.load(found.folder / "holdout.npz") as file:
+    with np.load(found.folder / "held_out.npz") as file:
         images = file["images"]
     for row, stem in enumerate(("clean", "sigma-0.2")):
         for repeat in range(2):

@@ -93,7 +93,7 @@ def read_run(folder: Path) -> RunData:
 def _comparison(folder: Path, record: dict[str, Any]) -> RunData:
     trained, conditions = tuple(record["trained"]), tuple(record["conditions"])
     results = [load_fit(folder / "fits" / name / "result.safetensors") for name in record["fits"]]
-    with np.load(folder / "holdout.npz") as file:
+    with np.load(folder / "held_out.npz") as file:
         images, labels, classes = (file[name] for name in ("images", "labels", "classes"))
     stacked = np.stack([result.probabilities for result in results])
     by_row = stacked.reshape(record["repeats"], len(trained), *stacked.shape[1:]).swapaxes(0, 1)
