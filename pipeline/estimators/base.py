@@ -141,7 +141,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
             shuffle=self.shuffle,
             hits=self._hits(),
             penalty=L2Penalty(network, self.alpha) if self.alpha else None,
-            average=None if decay is None else MovingAverage(network.params.size, network.dtype, decay=decay),
+            average=None if decay is None else MovingAverage(network.values.size, network.dtype, decay=decay),
             stop=pace.stop,
             best_by=None if validation is None else self._figure,
         )

@@ -82,7 +82,8 @@ def fit(
     adversary(network, batch, labels, rng=…) → the batch as it is learnt from, after `augment`: a change that
     knows the network and the labels, as adversarial training does.
     penalty(total weight of the batch) → the penalty on the weights; adds its gradient to network.grads.
-    average: gets update(params) after every step; its `params` are what validation and the caller see.
+    average: gets update(values, share of the steps done) after every step; its `values`, once it has any, are
+    what validation and the caller see: see pipeline.nn.averaging.
     stop(epoch): whether to stop after it; a Patience, for one.
     best_by: validation_loss or validation_accuracy; the network is given back as it was after the epoch that
     is best by this figure, else as it is after the last one.
@@ -104,7 +105,7 @@ def fit(
     run = Pass(train=True, rng=streams.augment, threads=threads)
     history: list[Epoch] = []
 
-    def step(batch: Batch, rate: float) -> tuple[float, int]:
+    def step(batch: Batch, rate: float, done: float) -> tuple[float, int]:
         taken, targets, weights = batch
         x = network.to_numbers(taken, run) if columns is None else network.scaled(taken, run)
         if augment is not None:
@@ -121,7 +122,7 @@ def fit(
             value += penalty(len(x) if weights is None else float(weights.sum()))
         optimizer.step(network.params, network.grads, rate)
         if average is not None:
-            average.update(network.params)
+            average.update(network.values, done)
         return value, right
 
     def epoch_of(number: int) -> Epoch:
@@ -130,8 +131,9 @@ def fit(
         total_loss, right = 0.0, 0
         with nullcontext() if columns is None else columns.in_place():
             for place, batch in enumerate(batches):
-                rate = schedule((number - 1) * len(batches) + place, epochs * len(batches))
-                value, hit = step(batch, rate)
+                at, steps = (number - 1) * len(batches) + place, epochs * len(batches)
+                rate = schedule(at, steps)
+                value, hit = step(batch, rate, (at + 1) / steps)
                 total_loss += value * len(batch[0])
                 right += hit
         if not np.isfinite(network.values).all():
@@ -162,8 +164,8 @@ def fit(
         raise
     if best_by is not None:
         best.restore()
-    elif average is not None:
-        network.params[...] = average.params
+    elif average is not None and average.values is not None:
+        network.values[...] = average.values
     return history
 
 
@@ -240,15 +242,15 @@ class _Batches:
 @contextmanager
 def _averaged(network: Network, average: Any) -> Iterator[None]:
     """While the block runs, the network has the averaged weights."""
-    if average is None:
+    if average is None or average.values is None:
         yield
         return
-    own = network.params.copy()
-    network.params[...] = average.params
+    own = network.values.copy()
+    network.values[...] = average.values
     try:
         yield
     finally:
-        network.params[...] = own
+        network.values[...] = own
 
 
 def _diverged(epoch: int, what: str, x: np.ndarray | None = None) -> DivergedError:

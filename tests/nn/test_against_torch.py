@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from pipeline.nn import layers  # noqa: E402
-from pipeline.nn.averaging import MovingAverage  # noqa: E402
+from pipeline.nn.averaging import MovingAverage, TailAverage  # noqa: E402
 from pipeline.nn.losses import MSE, BinaryCrossEntropy, SoftmaxCrossEntropy  # noqa: E402
 from pipeline.nn.network import Network  # noqa: E402
 from pipeline.nn.optimizers import SGD, Adam, AdamW, RMSProp  # noqa: E402
@@ -204,14 +204,21 @@ def test_schedules():
                 theirs.step()
 
 
-def test_moving_average():
+@pytest.mark.parametrize(
+    ("ours", "theirs", "rtol"),
+    [
+        (MovingAverage(6, np.dtype("float64"), decay=0.9), torch.optim.swa_utils.get_ema_multi_avg_fn(0.9), 1e-13),
+        # PyTorch has 1 / n as a float32.
+        (TailAverage(6, np.dtype("float64"), start=0.0), torch.optim.swa_utils.get_swa_multi_avg_fn(), 1e-6),
+    ],
+)
+def test_averages(ours, theirs, rtol):
     model = torch.nn.Linear(3, 2, bias=False).double()
-    theirs = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
-    ours = MovingAverage(6, np.dtype("float64"), decay=0.9)
+    averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=theirs)
     rng = np.random.default_rng(0)
     for _ in range(10):
         params = rng.normal(size=6)
         model.weight.data = torch.tensor(params.reshape(2, 3))
-        theirs.update_parameters(model)
-        ours.update(params)
-    np.testing.assert_allclose(ours.params, theirs.module.weight.detach().numpy().ravel(), rtol=1e-13)
+        averaged.update_parameters(model)
+        ours.update(params, 1.0)
+    np.testing.assert_allclose(ours.values, averaged.module.weight.detach().numpy().ravel(), rtol=rtol)

@@ -1,10 +1,9 @@
-"""Optimisers and the moving average, by hand; test_against_torch.py holds them against PyTorch over whole trainings."""
+"""Optimisers, by hand; test_against_torch.py holds them against PyTorch over whole trainings."""
 
 import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.nn.averaging import MovingAverage
 from pipeline.nn.optimizers import OPTIMIZERS, SGD, Adam, AdamW, RMSProp
 
 
@@ -87,25 +86,3 @@ def test_every_optimiser_finds_the_bottom_of_a_bowl(kind, dtype):
 def test_arguments_that_cannot_be(kind, arguments, sentence):
     with pytest.raises(UsageError, match=sentence):
         build(kind, **arguments)
-
-
-def test_moving_average_by_hand():
-    average = MovingAverage(2, np.dtype("float64"), decay=0.75)
-    for params in ([4.0, 1.0], [8.0, 1.0], [1.0, 1.0]):
-        average.update(np.array(params))
-    # 4; 0.75·4 + 0.25·8 = 5; 0.75·5 + 0.25·1 = 4
-    np.testing.assert_array_equal(average.params, [4.0, 1.0])
-
-
-def test_moving_average_keeps_its_own_copy():
-    params = np.ones(3, np.float32)
-    average = MovingAverage(3, params.dtype, decay=0.9)
-    average.update(params)
-    params[:] = 5
-    np.testing.assert_array_equal(average.params, [1, 1, 1])
-
-
-@pytest.mark.parametrize("decay", [1.0, -0.1, float("nan"), None])
-def test_moving_average_refuses(decay):
-    with pytest.raises(UsageError, match="decay must be a number at least 0 and below 1"):
-        MovingAverage(1, np.dtype("float32"), decay=decay)
