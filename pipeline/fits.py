@@ -14,7 +14,6 @@ import numpy as np
 
 from pipeline.nn.network import Network
 from pipeline.recipe import Recipe
-from pipeline.robustness.adversarial import AdversarialTraining
 from pipeline.robustness.attacks import attack
 from pipeline.robustness.certificates import certify
 from pipeline.robustness.conditions import Condition
@@ -28,9 +27,10 @@ ATTACK, CERTIFY = 1, 2
 
 @dataclass(frozen=True)
 class Rows:
-    """What fits share: rows to train on, and rows to ask about with their labels where they are known.
+    """What fits share: rows with labels, and rows to ask about with their labels where they are known.
 
-    images (n, side, side) and asked (m, side, side) uint8; labels (n,), asked_labels (m,) class indices.
+    images (n, side, side) and asked (m, side, side) uint8; labels (n,) class indices; asked_labels: those of the
+    first of the asked rows, of all or of fewer, or None.
     """
 
     images: np.ndarray
@@ -40,13 +40,33 @@ class Rows:
     asked_labels: np.ndarray | None
 
 
-@dataclass(frozen=True)
-class Adversary:
-    """Adversarial training in the ball (norm, epsilon), with so many steps for each batch: see AdversarialTraining."""
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The part that one fit takes of the rows that all share: of a split, or of a fold.
 
-    norm: str
-    epsilon: float
-    steps: int = 1
+    learnt: indices of the labelled rows to train on. held: indices of labelled rows to ask about, which must not be
+    among them. asked: whether the shared asked rows are asked about as well, after the held ones.
+    pseudo_labels (m,): a class index, or -1, for each of the asked rows: those that have one are trained on too.
+    """
+
+    learnt: np.ndarray
+    held: np.ndarray
+    asked: bool = False
+    pseudo_labels: np.ndarray | None = None
+
+    def of(self, rows: Rows) -> Rows:
+        """The rows that the fit sees. Raises ValueError for a row that is both learnt and held: it would be a leak."""
+        if np.intersect1d(self.learnt, self.held).size:
+            raise ValueError("rows to be held out stand among those to be learnt")
+        images, labels = rows.images[self.learnt], rows.labels[self.learnt]
+        if self.pseudo_labels is not None:
+            chosen = self.pseudo_labels >= 0
+            images = np.concatenate([images, rows.asked[chosen]])
+            labels = np.concatenate([labels, self.pseudo_labels[chosen].astype(labels.dtype)])
+        asked = rows.images[self.held]
+        if self.asked:
+            asked = np.concatenate([asked, rows.asked])
+        return Rows(images, labels, rows.classes, asked, rows.labels[self.held])
 
 
 @dataclass(frozen=True)
@@ -65,10 +85,10 @@ class FitTask:
 
     key: whole numbers that all randomness of this fit follows from.
     conditions: what the asked rows go through before the network sees them.
-    adversary: attacks on the training batches, or None.
     attacks: what it is attacked with afterwards, each as parse_attack reads it.
     checks: how many of the asked rows the honesty checks of those attacks take; 0 leaves them out.
     certifying: certificates, or None.
+    part: which of the shared rows it takes; None for all.
     """
 
     name: str
@@ -76,10 +96,10 @@ class FitTask:
     sigma: float
     key: tuple[int, ...]
     conditions: Sequence[Condition]
-    adversary: Adversary | None = None
     attacks: tuple[str, ...] = ()
     checks: int = 0
     certifying: Certifying | None = None
+    part: Part | None = None
 
     @property
     def file_name(self) -> str:
@@ -92,8 +112,9 @@ class FitResult:
     """values: the trained Network.values (size,).
 
     probabilities (conditions, then attacks; m; classes) float32 of the asked rows; under an attack those of
-    this network's own attacked pictures. findings: of the honesty checks. certified (rows,) class or ABSTAIN,
-    radius (rows,), L2; None where no certificates were asked for.
+    this network's own attacked pictures. seconds: wall time; cpu_seconds: processor time of its process.
+    findings: of the honesty checks. certified (rows,) class or ABSTAIN, radius (rows,), L2; None where no
+    certificates were asked for.
     """
 
     values: np.ndarray
@@ -103,6 +124,7 @@ class FitResult:
     findings: tuple[Finding, ...] = ()
     certified: np.ndarray | None = None
     radius: np.ndarray | None = None
+    cpu_seconds: float = 0.0
 
 
 def run_fit(
@@ -112,9 +134,10 @@ def run_fit(
 
     threads: how many share the work of convolutions; see Pass.
     """
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
+    if task.part is not None:
+        rows = task.part.of(rows)
     recipe, streams = task.recipe, Streams.of(*task.key)
-    adversary = task.adversary
     network: Network = recipe.network(rows.images.shape[1:], rows.classes, rng=streams.weights)
     history = fit(
         network,
@@ -127,9 +150,10 @@ def run_fit(
         batch_size=recipe.training.batch_size_for(len(rows.images)),
         streams=streams,
         augment=recipe.augment(task.sigma),
-        adversary=adversary and AdversarialTraining(adversary.epsilon, norm=adversary.norm, steps=adversary.steps),
-        validation=None if rows.asked_labels is None else (rows.asked, rows.asked_labels),
+        adversary=recipe.adversary(),
+        validation=_validation(rows),
         on_epoch=on_epoch,
+        average=recipe.average(network),
         threads=threads,
     )
     asked = [network.probabilities(condition.apply(rows.asked)) for condition in task.conditions]
@@ -145,7 +169,14 @@ def run_fit(
         _check(network, task, rows),
         certified,
         radius,
+        time.process_time() - begin_cpu,
     )
+
+
+def _validation(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
+    if rows.asked_labels is None or len(rows.asked_labels) == 0:
+        return None
+    return rows.asked[: len(rows.asked_labels)], rows.asked_labels
 
 
 def _under_attack(network: Network, task: FitTask, rows: Rows, text: str) -> np.ndarray:

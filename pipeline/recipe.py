@@ -7,7 +7,9 @@
     [optimizer] name, and the arguments of its class in nn/optimizers.py
     [schedule]  name, and the arguments of its class in nn/schedules.py
     [[augment]] change = "Affine", and the arguments of its class in augment/; any number, in their order
-    [training]  epochs, batch_size, noisy_share
+    [training]  epochs, batch_size, noisy_share, clip_noise
+    [adversary] epsilon, norm, steps, step, share: adversarial training (robustness/adversarial.py)
+    [search]    which of these `python main.py tune` may change: see search_space.py
 
 The classes themselves say what they take: a key that is not an argument is refused by name, and a value
 out of range by the class that would use it.
@@ -26,19 +28,26 @@ from typing import Any
 import numpy as np
 
 from pipeline.augment import CHANGES, Chain
-from pipeline.augment.noise import NoiseOnShare
+from pipeline.augment.noise import NoiseOnShare, check_sigma
 from pipeline.errors import RecipeError, UsageError
+from pipeline.nn.averaging import AVERAGES
+from pipeline.nn.checks import number
 from pipeline.nn.layers import LAYERS, Layer
 from pipeline.nn.losses import LOSSES
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
+from pipeline.robustness.adversarial import AdversarialTraining
+from pipeline.search_space import search_space
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 SMALL_DATA = 10_000  # rows; fewer get smaller batches
 SMALLEST_EPOCH = 50  # steps
 SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
-SECTIONS = ("summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training")
+SECTIONS = (
+    "summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training", "adversary", "average", "run",
+    "search",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,11 +57,13 @@ class Training:
     batch_size: rows a step; SMALL_DATA get smaller batches (down to SMALLEST_BATCH), for SMALLEST_EPOCH
         steps an epoch.
     noisy_share: part of each batch that gets noise when σ > 0.
+    clip_noise: whether noisy pixels are clipped to [0, 1], as pictures are; certificates want it off.
     """
 
     epochs: int = 10
     batch_size: int = 128
     noisy_share: float = 0.5
+    clip_noise: bool = True
 
     def __post_init__(self) -> None:
         for name, low, high in (("epochs", 1, 100_000), ("batch_size", 1, 1_000_000)):
@@ -61,6 +72,8 @@ class Training:
                 raise UsageError(f"{name} must be a whole number from {low} to {high}, found {value!r}.")
         if type(self.noisy_share) not in (int, float) or not 0.0 < self.noisy_share <= 1.0:
             raise UsageError(f"noisy_share must lie above 0 and at most at 1, found {self.noisy_share!r}.")
+        if type(self.clip_noise) is not bool:
+            raise UsageError(f"clip_noise must be true or false, found {self.clip_noise!r}.")
 
     def batch_size_for(self, rows: int) -> int:
         """The batch size for that many rows; with 1,000 rows and 256 a batch an epoch would be 4 steps."""
@@ -70,12 +83,57 @@ class Training:
 
 
 @dataclass(frozen=True)
+class RunDefaults:
+    """What `python main.py run` does with a recipe where its options say nothing; None leaves it to the command.
+
+    noise: levels σ. repeats: networks of each level, or in each fold. folds: of a cross-validation, 0 for none.
+    partners: other recipes whose networks join this one's in a cross-validation. views: test conditions besides
+    "clean" that it may average over (see pipeline.robustness.conditions).
+    """
+
+    noise: tuple[float, ...] | None = None
+    repeats: int | None = None
+    folds: int = 0
+    partners: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> RunDefaults:
+        """From a recipe's [run]. Raises UsageError."""
+        if not isinstance(table, Mapping):
+            raise UsageError("run must be a table such as [run] folds = 5.")
+        _refuse_unknown(table, [field.name for field in fields(cls)], "key in [run]:")
+        table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        return cls(**table)
+
+    def __post_init__(self) -> None:
+        if self.noise is not None:
+            if not isinstance(self.noise, tuple) or not self.noise or len(set(self.noise)) < len(self.noise):
+                raise UsageError(f"noise must be a list of different levels such as [0, 0.1], found {self.noise!r}.")
+            for level in self.noise:
+                check_sigma(number("each level of noise", level))
+        for name, low in (("repeats", 1), ("folds", 0)):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or not low <= value <= 100):
+                raise UsageError(f"{name} must be a whole number from {low} to 100, found {value!r}.")
+        if self.folds == 1:
+            raise UsageError("folds must be 0, for no cross-validation, or at least 2, found 1.")
+        for name, example in (("partners", "distort"), ("views", "shift left 1")):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
+                raise UsageError(f'{name} must be a list of names such as "{example}", found {value!r}.')
+            if len(set(value)) < len(value):
+                raise UsageError(f"{name} must name each one once, found {', '.join(value)}.")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A checked recipe. `content` is the file's own content, as it goes into runs and model files."""
 
     name: str
     content: Mapping[str, Any]
     training: Training
+    run: RunDefaults = RunDefaults()
 
     @property
     def summary(self) -> str:
@@ -83,8 +141,8 @@ class Recipe:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Name and content together, as runs, the ledger and model files keep them."""
-        return {"name": self.name, **self.content}
+        """Name and content together, without [search], as runs, the ledger and model files keep them."""
+        return {"name": self.name, **{key: value for key, value in self.content.items() if key != "search"}}
 
     @property
     def reached(self) -> str:
@@ -105,6 +163,22 @@ class Recipe:
     def schedule(self) -> Callable[[int, int], float]:
         return _build(SCHEDULES, "name", self.content["schedule"])
 
+    def average(self, network: Network) -> Any:
+        """The average of the weights that [average] asks for, or None."""
+        table = self.content.get("average")
+        if table is None:
+            return None
+        if not isinstance(table, Mapping):
+            raise UsageError('average must be a table such as [average] name = "ema".')
+        return _build(AVERAGES, "name", table, network.values.size, network.dtype)
+
+    def adversary(self) -> AdversarialTraining | None:
+        """The attacks on training batches that [adversary] asks for, or None. Made anew for each fit."""
+        table = self.content.get("adversary")
+        if table is not None and not isinstance(table, Mapping):
+            raise UsageError("adversary must be a table such as [adversary] epsilon = 0.1.")
+        return table and _call("[adversary]", AdversarialTraining, table)
+
     def augment(self, sigma: float) -> Chain | None:
         """What training does to each batch: the recipe's changes, then noise of level σ on its share of the rows.
 
@@ -115,7 +189,7 @@ class Recipe:
             raise UsageError('augment must be a list of tables such as [[augment]] change = "Affine".')
         changes = [_build(CHANGES, "change", table) for table in tables]
         if sigma > 0:
-            changes.append(NoiseOnShare(sigma, share=self.training.noisy_share))
+            changes.append(NoiseOnShare(sigma, share=self.training.noisy_share, clip=self.training.clip_noise))
         return Chain(*changes) if changes else None
 
 
@@ -124,12 +198,17 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def file_of(name: str) -> Path:
+    """The file that `load` reads for that name."""
+    return Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+
+
 def load(name: str) -> Recipe:
     """The recipe of that name, or in that file when the name ends in .toml.
 
     Raises RecipeError for a missing or unreadable file, an unknown key, or a value out of range.
     """
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    path = file_of(name)
     if not path.is_file():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names())}, or give a .toml file."
@@ -151,10 +230,13 @@ def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
         _refuse_unknown(content["network"], ("layers", "dtype"), "key in [network]:")
         training = content.get("training", {})
         _refuse_unknown(training, [field.name for field in fields(Training)], "key in [training]:")
-        recipe = Recipe(name, content, Training(**training))
+        recipe = Recipe(name, content, Training(**training), RunDefaults.of(content.get("run", {})))
         # Building it once on a small picture lets every class check its own arguments.
         network = recipe.network((28, 28), 10, rng=None)
-        recipe.loss(), recipe.optimizer(network), recipe.schedule(), recipe.augment(0.0)
+        recipe.loss(), recipe.optimizer(network), recipe.schedule(), recipe.augment(0.0), recipe.average(network)
+        recipe.adversary()
+        if "search" in content:
+            search_space(content)
     except UsageError as error:
         raise RecipeError(f"{where}: {error}") from error
     return recipe
@@ -177,9 +259,9 @@ def build_network(
     if not isinstance(layers, (list, tuple)) or not layers:
         raise UsageError('[network] layers must be a list of tables such as { layer = "Dense", units = 512 }.')
     built: list[Layer] = []
-    for number, spec in enumerate(layers, 1):
+    for place, spec in enumerate(layers, 1):
         if not isinstance(spec, Mapping):
-            raise UsageError(f'layer {number} must be a table such as {{ layer = "ReLU" }}, found {spec!r}.')
+            raise UsageError(f'layer {place} must be a table such as {{ layer = "ReLU" }}, found {spec!r}.')
         spec = {key: classes if value == "classes" else value for key, value in spec.items()}
         built.append(_build(LAYERS, "layer", spec))
     network = Network(built, input_shape, rng=rng, dtype=dtype, most_params=most_params)
@@ -197,9 +279,11 @@ def _build(registry: Mapping[str, Callable[..., Any]], key: str, table: Mapping[
         near = difflib.get_close_matches(str(name), registry, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(registry)}."
         raise UsageError(f"{key} = {name!r} is not known: {hint}")
-    build = registry[name]
+    return _call(name, registry[name], {k: v for k, v in table.items() if k != key}, *given)
+
+
+def _call(name: str, build: Callable[..., Any], arguments: Mapping[str, Any], *given: Any) -> Any:
     allowed = list(inspect.signature(build).parameters)[len(given) :]
-    arguments = {k: v for k, v in table.items() if k != key}
     _refuse_unknown(arguments, allowed, f"key of {name}:")
     try:
         return build(*given, **arguments)

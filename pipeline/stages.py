@@ -6,22 +6,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline import model, storage
+from pipeline import storage
 from pipeline.console import Voice
-from pipeline.dataset import Competition
+from pipeline.dataset import Competition, Digits
 from pipeline.engine import run_fits
-from pipeline.errors import InkproofError
-from pipeline.fits import FitResult, FitTask, Rows
+from pipeline.fits import FitResult, FitTask, Part
 from pipeline.grid import Grid
-from pipeline.ledger import Ledger
+from pipeline.guards import data_warnings, suspicion
 from pipeline.ledger.comparison import save_holdout
+from pipeline.outputs import in_ledger, save_models, shared_rows, submit_labels
 from pipeline.recipe import Recipe
 from pipeline.robustness.conditions import Condition
-from pipeline.run_folder import data_record, git_commit, holdout_record, new_run_id, versions
+from pipeline.run_folder import data_record, holdout_record, save_held_out, versions
 from pipeline.split import stratified_holdout
 from pipeline.statistics import (
     Comparison,
@@ -30,8 +29,7 @@ from pipeline.statistics import (
     paired_difference,
     wilson_interval,
 )
-from pipeline.submission import check_for, require_valid, write_submission
-from pipeline.world import PICTURES, Strangers, measure
+from pipeline.world import Strangers, measure
 
 # First number of the key that a stage's randomness follows from, so that no two stages share a stream.
 SPLIT, TEST_NOISE, GRID_FITS, FINAL_FITS, STRANGERS = range(5)
@@ -40,7 +38,10 @@ STRONG_NOISE = 0.5  # a test noise that no level is trained on by default
 
 @dataclass(frozen=True)
 class Settings:
-    """What the run command was asked for. Sigmas are noise levels σ; holdout is a share of the rows."""
+    """What the run command was asked for. Sigmas are noise levels σ; holdout is a share of the rows.
+
+    extra: rows to train on beside the competition's own, or None.
+    """
 
     recipe: Recipe
     sigmas: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
@@ -49,20 +50,29 @@ class Settings:
     seed: int = 0
     jobs: int = 1
     submit_level: float | None = None
+    extra: Digits | None = None
     submission: Path = Path("submissions/submission.csv")
     runs: Path = Path("runs")
     command: str = "python main.py"
 
+    def known_level(self) -> float | None:
+        """The level that is submitted where the holdout has no say in it, else None."""
+        return self.sigmas[0] if len(self.sigmas) == 1 else self.submit_level
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run found: the grid, what it says of each level, the level submitted, where things lie."""
+    """What a run found: the grid, what it says of each level, the level submitted, where things lie.
+
+    doubt: why the accuracy is suspect, or None.
+    """
 
     folder: Path
     grid: Grid
     comparisons: list[Comparison]
     level: float
     chosen_because: str
+    doubt: str | None = None
 
 
 def level_name(sigma: float) -> str:
@@ -74,30 +84,15 @@ def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
 
     Raises InkproofError; the ledger then says why, and an older submission is untouched.
     """
-    run_id = new_run_id(settings.recipe.name)
-    folder = settings.runs / run_id
-    ledger = Ledger(settings.runs)
-    ledger.start_run(
-        run_id,
-        settings.recipe.record,
-        settings.seed,
-        competition.name,
-        competition.fingerprint,
-        settings.command,
-        git_commit(),
+    return in_ledger(
+        competition,
+        settings.recipe,
+        seed=settings.seed,
+        command=settings.command,
+        runs=settings.runs,
+        voice=voice,
+        work=lambda folder: _run(competition, settings, voice, folder),
     )
-    try:
-        outcome, record = _run(competition, settings, voice, folder)
-    except InkproofError as error:
-        ledger.fail_run(run_id, str(error))
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        ledger.fail_run(run_id, "stopped from outside")
-        raise
-    finally:
-        storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
-    ledger.finish_run(run_id, record)
-    return outcome
 
 
 def _run(competition: Competition, settings: Settings, voice: Voice, folder: Path) -> tuple[Outcome, dict[str, object]]:
@@ -113,9 +108,11 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
         f"{network.params.size:,} parameters, {settings.recipe.training.epochs} epochs"
     )
 
-    part = train.take(train_rows)
+    rows, extra = shared_rows(competition, settings.extra)
+    learnt = np.concatenate([train_rows, extra])
+    for sentence in data_warnings(train.images, competition.test.images, np.isin(np.arange(train.n), holdout_rows)):
+        voice.say(sentence)
     held = train.take(holdout_rows)
-    rows = Rows(part.images, part.labels, len(train.classes), held.images, held.labels)
     tasks = [
         FitTask(
             f"{level_name(sigma)}, repeat {repeat + 1}",
@@ -123,29 +120,43 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
             sigma,
             (settings.seed, GRID_FITS, repeat),
             [*conditions, Strangers(settings.seed + STRANGERS)],
+            part=Part(learnt, holdout_rows),
         )
         for repeat in range(settings.repeats)
         for sigma in settings.sigmas
     ]
-    with voice.fits("Training at each noise level", tasks) as on_epoch:
-        results = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
+    # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
+    known = settings.known_level()
+    final = [] if known is None else _final_tasks(settings, known)
+    with voice.fits("Training at each noise level", [*tasks, *final]) as on_epoch:
+        everything = run_fits([*tasks, *final], rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
+    results, final_results = everything[: len(tasks)], everything[len(tasks) :]
     strange = [result.probabilities[-1] for result in results]
     measured = [measure(train.images, probabilities, held.labels) for probabilities in strange]
-    _save_models(competition, tasks, results, measured, folder / "models" / "holdout")
+    save_models(competition, tasks, results, measured, folder / "models" / "holdout")
     grid = make_grid(settings, [c.name for c in conditions], held.labels, results)
     comparisons = _compare(grid, settings)
     level, because = choose_level(grid, settings)
     _write_tables(competition, grid, comparisons, tests, folder)
     chosen, clean = grid.trained_index(level_name(level)), grid.condition_index("clean")
-    save_holdout(folder, holdout_rows, grid.averaged[chosen, clean] == grid.labels)
+    right = grid.averaged[chosen, clean] == grid.labels
+    save_holdout(folder, holdout_rows, right)
+    save_held_out(folder, held, train.classes)
+    doubt = suspicion(right.mean(), len(right))
 
-    voice.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
+    if not final:
+        voice.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
+        final = _final_tasks(settings, level)
+        with voice.fits("Training on all rows", final) as on_epoch:
+            final_results = run_fits(final, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
     together = np.mean([p for p, task in zip(strange, tasks, strict=True) if task.sigma == level], axis=0)
-    labels = _final_labels(competition, settings, level, measure(train.images, together, held.labels), folder, voice)
-    _write_submission(competition, labels, settings.submission)
+    about = measure(train.images, together, held.labels)
+    save_models(competition, final, final_results, [about] * len(final), folder / "models" / "final")
+    averaged = np.mean([result.probabilities[0] for result in final_results], axis=0)
+    submit_labels(competition, train.classes[averaged.argmax(axis=1)], settings.submission)
     record = _record(competition, settings, grid, comparisons, level, because, time.perf_counter() - begin)
-    storage.write_json(folder / "run.json", {"id": folder.name, **record})
-    return Outcome(folder, grid, comparisons, level, because), record
+    record["fit_cpu_seconds"] = [round(result.cpu_seconds, 1) for result in (*results, *final_results)]
+    return Outcome(folder, grid, comparisons, level, because, doubt), record
 
 
 def make_grid(settings: Settings, conditions: Sequence[str], labels: np.ndarray, results: Sequence[FitResult]) -> Grid:
@@ -194,44 +205,13 @@ def choose_level(grid: Grid, settings: Settings) -> tuple[float, str]:
     return chosen, f"ties with {level_name(settings.sigmas[best])}, the best on the clean holdout"
 
 
-def _final_labels(
-    competition: Competition, settings: Settings, level: float, measured: dict[str, Any], folder: Path, voice: Voice
-) -> np.ndarray:
-    """Labels for the test rows: the repeats trained on all rows, their probabilities averaged."""
-    train = competition.train
-    rows = Rows(train.images, train.labels, len(train.classes), competition.test.images, None)
+def _final_tasks(settings: Settings, level: float) -> list[FitTask]:
+    """The submission's networks: the repeats trained on all rows, and asked about the test rows."""
     clean = Condition("clean", "σ", 0.0, settings.seed)
-    tasks = [
+    return [
         FitTask(f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), [clean])
         for repeat in range(settings.repeats)
     ]
-    with voice.fits("Training on all rows", tasks) as on_epoch:
-        results = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
-    _save_models(competition, tasks, results, [measured] * len(tasks), folder / "models" / "final")
-    averaged = np.mean([result.probabilities[0] for result in results], axis=0)
-    return train.classes[averaged.argmax(axis=1)]
-
-
-def _save_models(
-    competition: Competition,
-    tasks: Sequence[FitTask],
-    results: Sequence[FitResult],
-    measured: Sequence[dict[str, Any]],
-    folder: Path,
-) -> None:
-    train = competition.train
-    for task, result, pictures in zip(tasks, results, measured, strict=True):
-        network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
-        network.values[...] = result.values
-        about = {
-            "recipe": task.recipe.record,
-            "sigma": task.sigma,
-            "key": list(task.key),
-            "data": competition.name,
-            "data_fingerprint": competition.fingerprint,
-            PICTURES: pictures,
-        }
-        model.save(model.Model(network, train.classes, train.side, about), folder / f"{task.file_name}.safetensors")
 
 
 def _write_tables(
@@ -245,12 +225,6 @@ def _write_tables(
     storage.write_text(folder / "table.csv", table_csv(grid))
     storage.write_text(folder / "table.md", markdown_report(grid, comparisons, data=name, sample=sample))
     save_figure(noise_figure(grid, tests, data=name, sample=sample), folder / "noise")
-
-
-def _write_submission(competition: Competition, labels: np.ndarray, path: Path) -> None:
-    names = {"id_column": competition.id_column, "label_column": competition.label_column}
-    write_submission(path, competition.ids, labels, **names)
-    require_valid(path, check_for(path, competition))
 
 
 def _record(

@@ -13,12 +13,12 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"errors", "blas", "locks"},
     {"storage"},
-    {"nn", "augment", "dataset", "split", "picture", "grid"},
-    {"recipe", "training", "statistics", "robustness", "saliency"},
+    {"nn", "augment", "dataset", "split", "picture", "grid", "search_space"},
+    {"recipe", "training", "statistics", "robustness", "saliency", "blend", "guards"},
     {"model", "fits", "submission", "matrix"},
-    {"engine", "cluster", "ledger", "run_folder", "report", "onnx_export", "estimators", "newest", "twins"},
+    {"committee", "engine", "cluster", "ledger", "run_folder", "report", "onnx_export", "estimators", "newest", "twins"},
     {"console", "kaggle", "prediction", "world"},
-    {"stages", "compare"},
+    {"outputs", "stages", "cross_validation", "compare", "tuning"},
     {"web"},
     {"cli"},
 )

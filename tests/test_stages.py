@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline import dataset, stages
+from pipeline import dataset, outputs, stages
 from pipeline.console import Voice
 from pipeline.errors import StorageError
 from pipeline.fits import FitResult
@@ -100,7 +100,7 @@ def test_a_failed_run_keeps_the_old_submission_and_is_told_in_the_ledger(
     def full(path, *args, **kwargs):
         raise StorageError(f"{path} could not be written (No space left on device).")
 
-    monkeypatch.setattr(stages, "write_submission", full)
+    monkeypatch.setattr(outputs, "write_submission", full)
     with pytest.raises(StorageError):
         stages.run(sample, settings, Voice(quiet=True))
     assert settings.submission.read_text() == "old"

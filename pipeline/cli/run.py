@@ -5,8 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from pipeline.console import Voice
+    from pipeline.dataset import Competition
+
+DEFAULT_NOISE = (0.0, 0.1, 0.2, 0.3)
 
 NOISE_HELP = (
     "Noise levels σ to train at, separated by commas: standard deviations of Gaussian noise, where black is "
@@ -56,21 +63,48 @@ class NoiseLevels(click.ParamType):
     help=("Which network and training: a name (python main.py recipes lists them) or a .toml file of your own."),
 )
 @click.option(
-    "--noise", type=NoiseLevels(), metavar="σ,σ,…", default="0,0.1,0.2,0.3", show_default=True, help=NOISE_HELP
+    "--noise", type=NoiseLevels(), metavar="σ,σ,…", help=f"{NOISE_HELP} By default the recipe's, else 0,0.1,0.2,0.3."
 )
 @click.option(
     "--repeats",
     type=click.IntRange(1, 100),
-    default=3,
-    show_default=True,
-    help=("Networks at each level, each with fresh random numbers: what chance alone does shows in their spread."),
+    help=(
+        "Networks at each level, each with fresh random numbers: what chance alone does shows in their spread. By "
+        "default the recipe's, else 3; with --cv networks in each fold, else 1."
+    ),
+)
+@click.option(
+    "--cv",
+    type=click.IntRange(0, 100),
+    metavar="FOLDS",
+    help=(
+        "Cross-validate: as many folds, each answered by networks that never saw it, and all networks together make "
+        "the submission, with weights chosen on those answers. By default the recipe's, else 0: one holdout instead."
+    ),
 )
 @click.option(
     "--holdout",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.1,
-    show_default=True,
-    help="Share of the training rows that no network sees, to measure on.",
+    help=(
+        "Share of the training rows that no network sees, to measure on; by default 0.1. With --cv none, unless it is "
+        "given: then the submission's networks are measured on it as well."
+    ),
+)
+@click.option(
+    "--extra",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Labelled rows like train.csv's to train on as well, such as the drawing page's export; never measured on.",
+)
+@click.option(
+    "--pseudo-labels",
+    type=click.FloatRange(0.5, 1),
+    metavar="P",
+    help=(
+        "With --cv: train a second time, also on the test rows that the fold's networks were sure of, with a "
+        "probability of at least P, as if the answers were true. Off by default: it doubles the time, and mistakes "
+        "that are sure are learnt."
+    ),
 )
 @click.option(
     "--seed",
@@ -104,9 +138,12 @@ def command(
     label_column: str | None,
     id_column: str | None,
     recipe: str,
-    noise: tuple[float, ...],
-    repeats: int,
-    holdout: float,
+    noise: tuple[float, ...] | None,
+    repeats: int | None,
+    cv: int | None,
+    holdout: float | None,
+    extra: Path | None,
+    pseudo_labels: float | None,
     seed: int,
     submit_level: float | None,
     submission: Path,
@@ -117,35 +154,26 @@ def command(
 
     Reads the data, holds out a part of the training rows, trains networks at every noise level, measures
     all of them on the same held-out rows (clean and with noise), prints the table with its verdicts,
-    trains the best level again on all rows, and writes the submission. Everything it makes is kept in a
-    folder of its own below runs/.
+    trains the best level again on all rows, and writes the submission. With --cv, or a recipe that asks for it,
+    a committee is trained in folds instead. Everything a run makes is kept in a folder of its own below runs/.
     """
-    if submit_level is not None and submit_level not in noise:
-        raise click.UsageError(
-            f"--submit-level {submit_level:g} is not among the noise levels "
-            f"{', '.join(f'{level:g}' for level in noise)}: choose one of them, or add it with --noise."
-        )
+    import time
+
+    begin = time.perf_counter()
     if not quiet:
         print(f"Inkproof: reading {data or 'data/'}", flush=True)
 
     from pipeline import dataset
     from pipeline import recipe as recipes
     from pipeline.console import Voice
+    from pipeline.dataset.extra import read_extra
     from pipeline.engine import cores
-    from pipeline.stages import Settings, run
 
     voice = Voice(quiet=quiet)
-    settings = Settings(
-        recipe=recipes.load(recipe),
-        sigmas=noise,
-        repeats=repeats,
-        holdout=holdout,
-        seed=seed,
-        jobs=jobs or cores(),
-        submit_level=submit_level,
-        submission=submission,
-        command=shlex.join(["python", "main.py", *sys.argv[1:]]),
-    )
+    chosen = recipes.load(recipe)
+    folds = chosen.run.folds if cv is None else cv
+    levels = noise or chosen.run.noise or ((0.0,) if folds else DEFAULT_NOISE)
+    _check_together(folds, cv, levels, submit_level, pseudo_labels)
     competition = dataset.load(data, label_column=label_column, id_column=id_column)
     if competition.is_sample and data is None:
         voice.say(
@@ -156,10 +184,63 @@ def command(
         f"{competition.name}: {competition.train.n:,} labelled and {competition.test.n:,} unlabelled pictures of "
         f"{competition.train.side}×{competition.train.side}, {len(competition.train.classes)} classes"
     )
-    outcome = run(competition, settings, voice)
+    names = {"label_column": label_column, "id_column": id_column}
+    more = None if extra is None else read_extra(extra, competition.train, **names)
+    if more is not None:
+        voice.say(f"{extra}: {more.n:,} rows more to train on")
+    shared = {
+        "recipe": chosen,
+        "seed": seed,
+        "jobs": jobs or cores(),
+        "extra": more,
+        "submission": submission,
+        "command": shlex.join(["python", "main.py", *sys.argv[1:]]),
+    }
+    repeats = repeats or chosen.run.repeats
+    if folds:
+        shared |= {"folds": folds, "sigma": levels[0], "repeats": repeats or 1, "holdout": holdout or 0.0}
+        folder = _by_folds(competition, voice, pseudo_labels=pseudo_labels, **shared)
+    else:
+        shared |= {"sigmas": levels, "repeats": repeats or 3, "holdout": holdout or 0.1, "submit_level": submit_level}
+        folder = _by_holdout(competition, voice, **shared)
+    voice.say(f"Everything this run made: {folder}")
+    voice.say(f"It took {time.perf_counter() - begin:.0f} s.")
+    print(f"Submission: {submission}")
+    if competition.is_sample:
+        voice.say("It answers the embedded sample: Kaggle has no competition for it.")
+    else:
+        message = f"Inkproof {folder.name}"
+        send = ["kaggle", "competitions", "submit", "-c", competition.name, "-f", str(submission), "-m", message]
+        voice.say(f"Send it to Kaggle with:\n  {shlex.join(send)}")
 
+
+def _check_together(
+    folds: int, cv: int | None, levels: tuple[float, ...], submit_level: float | None, pseudo_labels: float | None
+) -> None:
+    """Raise click.UsageError for options that do not go together."""
+    given = ", ".join(f"{level:g}" for level in levels)
+    if folds == 1:
+        raise click.UsageError("--cv 1 is no cross-validation: give at least 2 folds, or 0 for a holdout.")
+    if folds and len(levels) > 1:
+        raise click.UsageError(f"A cross-validation trains at one noise level, found {given}: give one with --noise.")
+    if folds and submit_level is not None:
+        raise click.UsageError(
+            "--submit-level chooses among noise levels, and a cross-validation has one: leave it out."
+        )
+    if not folds and pseudo_labels is not None:
+        raise click.UsageError("--pseudo-labels goes with a cross-validation: add --cv 5.")
+    if submit_level is not None and submit_level not in levels:
+        raise click.UsageError(
+            f"--submit-level {submit_level:g} is not among the noise levels {given}: choose one of them, or add it with "
+            "--noise."
+        )
+
+
+def _by_holdout(competition: Competition, voice: Voice, **settings: Any) -> Path:
     from pipeline.report.tables import terminal_report
+    from pipeline.stages import Settings, run
 
+    outcome = run(competition, Settings(**settings), voice)
     voice.result(
         terminal_report(
             outcome.grid,
@@ -169,12 +250,16 @@ def command(
             width=voice.console.width,
         )
     )
+    if outcome.doubt:
+        voice.result(outcome.doubt)
     voice.say(f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because}).")
-    voice.say(f"Everything this run made: {outcome.folder}")
-    print(f"Submission: {submission}")
-    if competition.is_sample:
-        voice.say("It answers the embedded sample: Kaggle has no competition for it.")
-    else:
-        message = f"Inkproof {outcome.folder.name}"
-        send = ["kaggle", "competitions", "submit", "-c", competition.name, "-f", str(submission), "-m", message]
-        voice.say(f"Send it to Kaggle with:\n  {shlex.join(send)}")
+    return outcome.folder
+
+
+def _by_folds(competition: Competition, voice: Voice, **settings: Any) -> Path:
+    from pipeline.cross_validation import Settings, run
+    from pipeline.report.committee import committee_terminal
+
+    outcome = run(competition, Settings(**settings), voice)
+    voice.result(committee_terminal(outcome.summary))
+    return outcome.folder

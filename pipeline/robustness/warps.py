@@ -24,6 +24,9 @@ DIRECTIONS = {
     "up-left": (-1, -1),
 }
 FARTHEST_SHIFT = 6
+# Clockwise or against the clock.
+TURNS = {"right": 1, "left": -1}
+FARTHEST_TURN = 45  # degrees; beyond, a 6 is on its way to a 9
 
 
 def shift(images: np.ndarray, direction: str, pixels: int) -> np.ndarray:
@@ -45,6 +48,13 @@ def shift(images: np.ndarray, direction: str, pixels: int) -> np.ndarray:
 def _overlap(step: int, side: int) -> tuple[slice, slice]:
     """Where to, and where from, along one axis."""
     return slice(max(step, 0), side + min(step, 0)), slice(max(-step, 0), side + min(-step, 0))
+
+
+def turn(images: np.ndarray, degrees: float) -> np.ndarray:
+    """Pictures (n, side, side), floats, turned clockwise about the centre by `degrees`, all of them alike."""
+    angle = np.deg2rad(degrees)
+    back = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return warp(images, np.broadcast_to(back, (len(images), 2, 2)))
 
 
 def rotate(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.ndarray:

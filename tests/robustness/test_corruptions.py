@@ -217,3 +217,9 @@ def test_golden_pictures(row):
 
 if __name__ == "__main__":
     Image.fromarray(np.vstack([row_of_sheet(digits(), name) for name in SEVERITIES])).save(SHEET, optimize=True)
+
+
+def test_a_quarter_turn_is_clockwise():
+    images = rng().random((3, 9, 9)).astype(np.float32)
+    np.testing.assert_allclose(warps.turn(images, 90), np.rot90(images, -1, axes=(1, 2)), atol=1e-5)
+    np.testing.assert_allclose(warps.turn(images, 0), images, atol=1e-6)

@@ -1,0 +1,64 @@
+"""Labelled rows from elsewhere, to train on beside a competition's own: a CSV like its train.csv."""
+
+from __future__ import annotations
+
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.dataset.columns import Layout, train_layout
+from pipeline.dataset.digits import Digits
+from pipeline.dataset.rows import Table, read_table
+from pipeline.dataset.source import Source
+from pipeline.errors import DataError
+
+SHOWN_CLASSES = 20
+
+
+def read_extra(
+    path: Path | str, train: Digits, *, label_column: str | None = None, id_column: str | None = None
+) -> Digits:
+    """The rows of the CSV at `path`, which are to be trained on beside `train`.
+
+    The file has a label column (`label_column` where it has one of that name, else 'label'), perhaps an id
+    column, and pixels row by row, as the drawing page exports corrections and as Kaggle writes train.csv. Gives
+    images (n, side, side) uint8 with labels as indices into `train.classes`; a class may be missing or stand in
+    a single row. Raises DataError where the file is not of that form, its side is not that of `train`, or a
+    label is none of the classes.
+    """
+    if not Path(path).exists():
+        raise DataError(
+            f"{path} was not found: extra rows are a CSV file with a label and pixels in each row, such as the drawing "
+            "page exports; check its name."
+        )
+    source = Source(Path(path))
+
+    def layout_of(header: tuple[str, ...]) -> Layout:
+        return train_layout(source, header, label_column if label_column in header else None, id_column)
+
+    table = read_table(source, layout_of)
+    side = isqrt(len(table.pixel_names))
+    if side != train.side:
+        raise DataError(
+            f"{source} has {len(table.pixel_names):,} pixel columns ({side}×{side}) where the competition's rows have "
+            f"{train.side**2:,} ({train.side}×{train.side}), and both need the same: give rows of pictures of that "
+            "size, such as a page that serves a network of this competition exports."
+        )
+    return Digits(table.pixels.reshape(-1, side, side), _places(table, train.classes, source), train.classes)
+
+
+def _places(table: Table, classes: np.ndarray, source: Source) -> np.ndarray:
+    """The index (n,) int64 into `classes` of each row's label. Raises DataError for another label."""
+    # As text, because one word among the labels makes text of all of them.
+    place_of = {str(name): place for place, name in enumerate(classes.tolist())}
+    places = np.array([place_of.get(str(label), -1) for label in table.key.tolist()], np.int64)
+    if (places < 0).any():
+        row = int((places < 0).argmax())
+        more = ", …" if len(classes) > SHOWN_CLASSES else ""
+        raise DataError(
+            f"{source}, row {row + 1}, column {table.key_name!r} must be one of the competition's classes "
+            f"{', '.join(list(place_of)[:SHOWN_CLASSES])}{more}, found {str(table.key[row])[:20]!r}: correct the label "
+            "or remove the row."
+        )
+    return places

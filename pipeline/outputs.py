@@ -1,0 +1,100 @@
+"""What every run that submits has in common: its rows, its entry in the ledger, its networks, its submission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pipeline import model, storage
+from pipeline.console import Voice
+from pipeline.dataset import Competition, Digits
+from pipeline.errors import InkproofError
+from pipeline.fits import FitResult, FitTask, Rows
+from pipeline.ledger import Ledger
+from pipeline.recipe import Recipe
+from pipeline.run_folder import git_commit, new_run_id
+from pipeline.submission import check_for, require_valid, write_submission
+from pipeline.world import PICTURES
+
+Outcome = TypeVar("Outcome")
+
+
+def in_ledger(
+    competition: Competition,
+    recipe: Recipe,
+    *,
+    seed: int,
+    command: str,
+    runs: Path,
+    voice: Voice,
+    work: Callable[[Path], tuple[Outcome, dict[str, Any]]],
+) -> Outcome:
+    """Do `work` in a new folder below `runs`, with its beginning and its end told in the ledger.
+
+    work(folder) → its outcome, and the record that goes into the ledger and run.json. Raises what it raises; the
+    ledger then says why.
+    """
+    run_id = new_run_id(recipe.name)
+    folder = runs / run_id
+    ledger = Ledger(runs)
+    ledger.start_run(run_id, recipe.record, seed, competition.name, competition.fingerprint, command, git_commit())
+    try:
+        outcome, record = work(folder)
+        storage.write_json(folder / "run.json", {"id": run_id, **record})
+    except InkproofError as error:
+        ledger.fail_run(run_id, str(error))
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        ledger.fail_run(run_id, "stopped from outside")
+        raise
+    finally:
+        storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
+    ledger.finish_run(run_id, record)
+    return outcome
+
+
+def shared_rows(competition: Competition, extra: Digits | None) -> tuple[Rows, np.ndarray]:
+    """The rows that all fits of a run share, asked about the test rows; and the indices of the extra rows.
+
+    extra: rows to train on beside the competition's own, or None. They stand behind these, so that indices stay what
+    they are, and are only ever learnt.
+    """
+    train = competition.train
+    images, labels = train.images, train.labels
+    if extra is not None:
+        images, labels = np.concatenate([images, extra.images]), np.concatenate([labels, extra.labels])
+    rows = Rows(images, labels, len(train.classes), competition.test.images, None)
+    return rows, np.arange(train.n, len(images))
+
+
+def save_models(
+    competition: Competition,
+    tasks: Sequence[FitTask],
+    results: Sequence[FitResult],
+    measured: Sequence[dict[str, Any]],
+    folder: Path,
+) -> None:
+    """A model file for each fit. measured: what world.measure says of each network, in the order of the tasks."""
+    train = competition.train
+    for task, result, pictures in zip(tasks, results, measured, strict=True):
+        network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
+        network.values[...] = result.values
+        about = {
+            "recipe": task.recipe.record,
+            "sigma": task.sigma,
+            "key": list(task.key),
+            "data": competition.name,
+            "data_fingerprint": competition.fingerprint,
+            PICTURES: pictures,
+        }
+        model.save(model.Model(network, train.classes, train.side, about), folder / f"{task.file_name}.safetensors")
+
+
+def submit_labels(competition: Competition, labels: np.ndarray, path: Path) -> None:
+    """Write labels (test.n,), values of the competition's classes, as its submission, and check what was written."""
+    names = {"id_column": competition.id_column, "label_column": competition.label_column}
+    write_submission(path, competition.ids, labels, **names)
+    require_valid(path, check_for(path, competition))

@@ -1,0 +1,160 @@
+"""What a cross-validated run says: its members and their committee, as a table and a figure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.report.wording import SAMPLE_WARNING
+from pipeline.statistics import Estimate, mean_interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import Group
+
+HEAD = ("", "networks", "folds' mean", "lowest", "highest", "CPU s a network")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Out-of-fold accuracy (shares of 1) of a member's networks one by one, or of the committee.
+
+    networks: how many there are. by_fold: accuracy in each fold. accuracy: over all rows. cpu_seconds: mean
+    processor time of a fit with its predictions, None for the committee.
+    """
+
+    name: str
+    networks: int
+    by_fold: tuple[float, ...]
+    accuracy: float
+    cpu_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that the report of a cross-validated run tells.
+
+    scores: of the members, then of the committee. weights: of the members in it. holdout: accuracy of the
+    submission's networks on held_out rows that no fold had, or None. notes: sentences of the run itself. data: its
+    name; rows: in all folds; sample: whether it is the embedded sample.
+    """
+
+    scores: tuple[Score, ...]
+    weights: Mapping[str, float]
+    holdout: Estimate | None
+    notes: tuple[str, ...]
+    data: str
+    rows: int
+    held_out: int = 0
+    sample: bool = False
+
+
+def lines(scores: Sequence[Score]) -> list[tuple[str, ...]]:
+    """The table's lines as text, under HEAD; accuracies in %."""
+    found = []
+    for score in scores:
+        mean = mean_interval(score.by_fold)
+        folds = f"{100 * mean.value:.2f} ± {100 * mean.half_width:.2f}"
+        ends = (f"{100 * end:.2f}" for end in (min(score.by_fold), max(score.by_fold)))
+        seconds = "" if score.cpu_seconds is None else f"{score.cpu_seconds:.0f}"
+        found.append((score.name, f"{score.networks:,}", folds, *ends, seconds))
+    return found
+
+
+def sentences(run: Summary) -> list[str]:
+    """What the figures are of, and what they are not; then the run's own notes."""
+    found = [
+        f"Data: {run.data}. Accuracy in % on {run.rows:,} rows in {len(run.scores[-1].by_fold)} folds, each row "
+        "answered by networks that did not see it; ±: 95 % t-interval over the folds (which share training rows, so it "
+        "is a little too narrow).",
+        "A member's line is of its networks one by one; the committee's of the networks that did not see a row, "
+        "averaged with the weights that the other folds' rows chose. The submission is made by the networks of all "
+        "folds, which are more.",
+    ]
+    if len(run.weights) > 1:
+        found.append(f"Weights: {', '.join(f'{name} {weight:.2f}' for name, weight in run.weights.items())}.")
+    if run.holdout is not None:
+        found.append(
+            f"The submission's networks on {run.held_out:,} rows that no fold had: {100 * run.holdout.value:.2f} % "
+            f"({100 * run.holdout.low:.2f}–{100 * run.holdout.high:.2f}, 95 % Wilson interval)."
+        )
+    return [*found, *run.notes]
+
+
+def committee_terminal(run: Summary) -> Group:
+    """The table and its sentences for `rich.console.Console.print`."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for name in HEAD:
+        table.add_column(name, justify="right" if name else "left", overflow="fold")
+    for line in lines(run.scores):
+        table.add_row(*map(Text, line))
+    parts = [Text(SAMPLE_WARNING, style="bold")] if run.sample else []
+    parts += [Text("Accuracy in % on rows that the networks did not see", style="bold"), table]
+    return Group(*parts, *(Text(line, style="dim") for line in sentences(run)))
+
+
+def committee_markdown(run: Summary) -> str:
+    """The same as Markdown."""
+    parts = [f"**{SAMPLE_WARNING}**\n"] if run.sample else []
+    parts += [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
+    parts += [f"| {' | '.join(line)} |" for line in lines(run.scores)]
+    parts += [f"\n{sentence}" for sentence in sentences(run)]
+    return "\n".join(parts) + "\n"
+
+
+def folds_csv(scores: Sequence[Score]) -> str:
+    """One line for each member (and the committee) and fold: name, networks, fold, accuracy (share of 1)."""
+    import pandas as pd
+
+    table = pd.DataFrame(
+        [
+            (score.name, score.networks, number, accuracy)
+            for score in scores
+            for number, accuracy in enumerate(score.by_fold, 1)
+        ],
+        columns=["name", "networks", "fold", "accuracy"],
+    )
+    return table.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+
+
+def committee_figure(run: Summary) -> Figure:
+    """Each member's and the committee's accuracy in every fold (dots), with their mean and its interval."""
+    from pipeline.report.figures import styled
+
+    with styled():
+        from matplotlib.figure import Figure
+
+        height = 1.7 + 0.45 * len(run.scores)
+        figure = Figure(figsize=(8.0, height))
+        longest = max(len(score.name) for score in run.scores)
+        axes = figure.add_axes((0.03 + 0.0125 * longest, 1.0 / height, 0.93 - 0.0125 * longest, 1 - 1.5 / height))
+        for place, score in enumerate(run.scores):
+            mean = mean_interval(score.by_fold)
+            colour = "#0072B2" if score.cpu_seconds is None else "#7F7F7F"
+            axes.plot([100 * share for share in score.by_fold], [place] * len(score.by_fold), "|", color=colour, ms=11)
+            # An interval of two folds is wider than the picture, and says so by leaving it.
+            axes.errorbar(
+                100 * mean.value, place, xerr=100 * mean.half_width, fmt="o", color=colour, capsize=4, elinewidth=1.6
+            )
+        ends = [100 * share for score in run.scores for share in score.by_fold]
+        room = max(max(ends) - min(ends), 0.1) * 0.25
+        axes.set_xlim(min(ends) - room, min(max(ends) + room, 100))
+        axes.set_ylim(len(run.scores) - 0.5, -0.5)
+        axes.set_yticks(range(len(run.scores)), [score.name for score in run.scores])
+        axes.set_xlabel("Accuracy in %, out of fold")
+        axes.set_title("Members and their committee, fold by fold", loc="left", fontweight="bold", fontsize=11)
+        caption = (
+            f"{SAMPLE_WARNING + ' ' if run.sample else ''}{run.data}: {run.rows:,} rows. Strokes: folds. Dot and bar: mean and "
+            "95 % t-interval over the folds."
+        )
+        figure.text(
+            0.02, 0.08 / height, "\n".join(textwrap.wrap(caption, 118)), fontsize=8, color="#444444", va="bottom"
+        )
+    return figure
