@@ -20,6 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.model import Model
 from pipeline.nn import layers
 from pipeline.nn.layers import Layer, Shape
+from pipeline.nn.layers.deslant import STEADY
 
 if TYPE_CHECKING:
     import onnx
@@ -113,6 +114,36 @@ def _dense(graph: _Graph, layer: layers.Dense, shape: Shape, x: str) -> str:
     return graph.add("Add", y, graph.weight(layer, "bias")) if layer.bias else y
 
 
+def _deslant(graph: _Graph, layer: layers.Deslant, shape: Shape, x: str) -> str:
+    height, width = shape
+
+    def constant(array: np.ndarray) -> str:
+        return graph.constant(np.asarray(array, np.float32))
+
+    def sum_over(name: str, weights: np.ndarray) -> str:
+        """Σ over all pixels of the ink times weights, (n, 1)."""
+        return graph.add("MatMul", name, constant(weights.reshape(-1, 1)))
+
+    v, u = np.mgrid[:height, :width].astype(np.float64)
+    v, u = v - (height - 1) / 2, u - (width - 1) / 2
+    ink = graph.add("Flatten", graph.add("Mul", x, x), axis=1)
+    mass = graph.add("Max", sum_over(ink, np.ones_like(v)), constant(1e-30))
+    right = sum_over(ink, u)
+    middle = graph.add("Div", sum_over(ink, v), mass)
+    leaning = graph.add("Sub", sum_over(ink, v * u), graph.add("Mul", middle, right))
+    tall = graph.add("Sub", sum_over(ink, v * v), graph.add("Mul", middle, sum_over(ink, v)))
+    free = graph.add("Div", leaning, graph.add("Add", tall, constant(STEADY)))
+    slant = graph.add("Clip", free, constant(-layer.limit), constant(layer.limit))
+    # Where each pixel looks, from -1 to 1 across the picture: (n, height, width, 2), column before row.
+    step = graph.add("Mul", slant, graph.add("Sub", constant(v[:, 0]), middle))  # (n, height)
+    across = graph.add("Mul", graph.add("Unsqueeze", step, graph.constant(np.array([2, 3]))), constant([2 / width, 0]))
+    still = np.stack([2 * u / width, 2 * v / height], axis=-1)[np.newaxis]
+    grid = graph.add("Add", constant(still), across)
+    pictures = graph.add("Unsqueeze", x, graph.constant(np.array([1])))
+    seen = graph.add("GridSample", pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=0)
+    return graph.add("Squeeze", seen, graph.constant(np.array([1])))
+
+
 def _conv(graph: _Graph, layer: layers.Conv2D, shape: Shape, x: str) -> str:
     axes = layer.axes(*shape[1:])
     before = [axis.before for axis in axes]
@@ -154,6 +185,7 @@ def _function(operator: str) -> Callable[[_Graph, Layer, Shape, str], str]:
 _LAYERS: dict[type[Layer], Callable[[_Graph, Any, Shape, str], str]] = {
     layers.Flatten: lambda graph, layer, shape, x: graph.add("Flatten", x, axis=1),
     layers.Dense: _dense,
+    layers.Deslant: _deslant,
     layers.Conv2D: _conv,
     layers.MaxPool2D: _pool("MaxPool"),
     layers.AveragePool2D: _pool("AveragePool"),

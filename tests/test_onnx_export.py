@@ -51,6 +51,7 @@ NETS = {
         L.Flatten(),
     ],
     "strides": [L.Conv2D(3, 4, stride=(2, 3), padding="same"), L.Conv2D(4, 2, stride=2), L.Flatten(), L.Dense(7)],
+    "set upright": [L.Deslant(limit=0.5), L.Flatten(), L.Dense(8), L.ReLU()],
     "max pooling": [L.Conv2D(3, 3), L.MaxPool2D(2), L.ReLU(), L.MaxPool2D((2, 1), stride=1), L.Flatten()],
     "average pooling": [L.AveragePool2D(4, stride=1), L.Conv2D(2, 3), L.AveragePool2D((1, 2)), L.Flatten()],
 }

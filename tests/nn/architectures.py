@@ -10,6 +10,7 @@ from pipeline.nn.layers import (
     BatchNorm,
     Conv2D,
     Dense,
+    Deslant,
     Dropout,
     Flatten,
     Layer,
@@ -25,7 +26,8 @@ pairs = st.tuples(small, small)
 @st.composite
 def networks(draw, rng) -> Network:
     """A float64 network for pictures of 7×8 pixels in none, 1 or 2 channels, with weights and biases from rng."""
-    layers: list[Layer] = []
+    channels = draw(st.sampled_from([(), (1,), (2,)]))
+    layers: list[Layer] = [] if channels or draw(st.booleans()) else [Deslant(limit=draw(st.sampled_from([0.1, 1.0])))]
     for _ in range(draw(st.integers(0, 2))):
         layers += draw(convolution())
     layers.append(Flatten())
@@ -33,7 +35,7 @@ def networks(draw, rng) -> Network:
         layers += [Dense(draw(st.integers(1, 6)), bias=draw(st.booleans())), draw(activation), *draw(dropout)]
     layers.append(Dense(CLASSES, bias=draw(st.booleans())))
     try:
-        network = Network(layers, (*draw(st.sampled_from([(), (1,), (2,)])), 7, 8), rng=rng, dtype="float64")
+        network = Network(layers, (*channels, 7, 8), rng=rng, dtype="float64")
     except UsageError:  # strides have left too small a picture
         assume(False)
     network.params += 0.3 * rng.normal(size=network.params.size)

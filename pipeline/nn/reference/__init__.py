@@ -8,13 +8,14 @@ of lists. Nothing here checks its arguments: that is what the fast one does.
     lists.py         nested lists: made, walked through, taken apart
     layers.py        Dense, Flatten, the activations, Dropout
     convolution.py   Conv2D, MaxPool2D, AveragePool2D
+    deslant.py       Deslant
     normalization.py BatchNorm
     losses.py        SoftmaxCrossEntropy, MSE, BinaryCrossEntropy
     optimizers.py    SGD, RMSProp, Adam, AdamW
     network.py       Network, and fit, the training loop
 """
 
-from pipeline.nn.reference import convolution, layers, normalization
+from pipeline.nn.reference import convolution, deslant, layers, normalization
 from pipeline.nn.reference.losses import LOSSES
 from pipeline.nn.reference.network import Network, fit
 from pipeline.nn.reference.optimizers import OPTIMIZERS
@@ -30,6 +31,7 @@ _LAYERS = (
     layers.GELU,
     layers.Softplus,
     layers.Dropout,
+    deslant.Deslant,
     normalization.BatchNorm,
     convolution.Conv2D,
     convolution.MaxPool2D,
