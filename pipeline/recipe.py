@@ -11,6 +11,8 @@
     [adversary] epsilon, norm, steps, step, share: adversarial training (robustness/adversarial.py)
     [search]    which of these `python main.py tune` may change: see search_space.py
 
+`like = "cnn"` takes the sections that a file does not have from that recipe, all but summary, reached and [run].
+
 The classes themselves say what they take: a key that is not an argument is refused by name, and a value
 out of range by the class that would use it.
 """
@@ -48,6 +50,7 @@ SECTIONS = (
     "summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training", "adversary", "average", "run",
     "search",
 )  # fmt: skip
+OWN = ("summary", "reached", "run", "search")  # what a recipe does not take from the one that it is like
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,11 @@ def load(name: str) -> Recipe:
     Raises RecipeError for a missing or unreadable file, an unknown key, or a value out of range.
     """
     path = file_of(name)
+    return check(_content(path, name), name=path.stem, where=str(path))
+
+
+def _content(path: Path, name: str, *, may_follow: bool = True) -> dict[str, Any]:
+    """What a recipe's file says, with the sections of the recipe that it is `like` where it has none of its own."""
     if not path.is_file():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names())}, or give a .toml file."
@@ -217,7 +225,13 @@ def load(name: str) -> Recipe:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise RecipeError(f"{path} cannot be read as a TOML file: {error}.") from error
-    return check(content, name=path.stem, where=str(path))
+    if "like" not in content:
+        return content
+    like = content.pop("like")
+    if not isinstance(like, str) or not may_follow:
+        raise RecipeError(f"{path}: like must name a recipe that is not itself like another one, found {like!r}.")
+    base = _content(file_of(like), like, may_follow=False)
+    return {key: value for key, value in base.items() if key not in OWN} | content
 
 
 def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:

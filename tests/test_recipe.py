@@ -109,6 +109,30 @@ def test_a_file_of_ones_own(tmp_path):
     assert recipe.load(str(path)).network((8, 8), 3, rng=None).params.size == 64 * 128 + 128 + 128 * 3 + 3
 
 
+def test_a_recipe_like_another_takes_what_it_does_not_say(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('like = "cnn"\n[training]\nepochs = 2\n', encoding="utf-8")
+    mine, base = recipe.load(str(path)), recipe.load("cnn")
+    assert mine.content["network"] == base.content["network"] and mine.content["augment"] == base.content["augment"]
+    assert (mine.training.epochs, mine.training.batch_size) == (2, recipe.Training().batch_size)
+    assert (mine.summary, mine.reached, mine.run) == ("mine", "", recipe.RunDefaults())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("like = 5", "like must name a recipe that is not itself like another one, found 5."),
+        ('like = "cnn-committee"', "recipe that is not itself like another one, found 'cnn'"),
+        ('like = "cn"', "There is no recipe cn: did you mean cnn?"),
+    ],
+)
+def test_a_likeness_that_cannot_be(tmp_path, text, sentence):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError, match=sentence):
+        recipe.load(str(path))
+
+
 @pytest.mark.parametrize("content", [b"summary = ", b"\xff\xfe", b"a = 1\na = 2"])
 def test_not_toml(tmp_path, content):
     path = tmp_path / "broken.toml"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from pipeline.recipe import RunDefaults
 
 
 @click.command("recipes", short_help="List the recipes.")
@@ -21,5 +26,18 @@ def command() -> None:
         network = recipe.network((28, 28), 10, rng=None)
         console.print(f"{name}: {recipe.summary}", style="bold")
         console.print(f"  layers: {' → '.join(layer.describe() for layer in network.layers)}")
-        console.print(f"  {network.params.size:,} parameters, {recipe.training.epochs} epochs")
+        console.print(f"  {network.params.size:,} parameters, {recipe.training.epochs} epochs{_run(recipe.run)}")
         console.print(f"  reached: {recipe.reached or 'not measured'}\n")
+
+
+def _run(run: RunDefaults) -> str:
+    """How the recipe asks to be run, as the end of a line."""
+    parts = [f"{run.folds} folds"] if run.folds else []
+    parts += [f"noise {','.join(f'{level:g}' for level in run.noise)}"] if run.noise else []
+    parts += (
+        [f"{run.repeats} network{'s' * (run.repeats > 1)} {'in each fold' if run.folds else 'of each level'}"]
+        if run.repeats
+        else []
+    )
+    parts += [f"together with {', '.join(run.partners)}"] if run.partners else []
+    return f"; run with {', '.join(parts)}" if parts else ""
