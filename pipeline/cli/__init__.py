@@ -20,6 +20,7 @@ from pipeline.errors import InkproofError
 COMMANDS = {
     "run": "Train at several noise levels, compare, and write a submission (the default).",
     "compare": "Compare ways of training on many conditions: noise, corruptions, shifts, attacks.",
+    "tune": "Search a recipe's settings by cross-validation; the best become a new recipe.",
     "report": "Write a run's report again: one HTML page with all figures and tables.",
     "recipes": "List the recipes that come along.",
     "show": "Draw a contact sheet: what a recipe's distortions and noise make of the pictures.",
