@@ -13,7 +13,7 @@ Page, command line and tests all call `prepare`, so that they cannot disagree. N
 from pipeline.picture.answer import NOT_SURE, SURE, calibrate, verdict
 from pipeline.picture.files import Limits, Picture, decode
 from pipeline.picture.fit import Style, style_of
-from pipeline.picture.steps import BLANK, EDGE, FAINT, SEVERAL, THIN, Prepared, prepare, split_digits
+from pipeline.picture.steps import BLANK, EDGE, FAINT, SEVERAL, THIN, Prepared, prepare, prepare_and_split, split_digits
 
 __all__ = [
     "BLANK",
@@ -30,6 +30,7 @@ __all__ = [
     "calibrate",
     "decode",
     "prepare",
+    "prepare_and_split",
     "split_digits",
     "style_of",
     "verdict",

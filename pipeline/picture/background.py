@@ -3,7 +3,8 @@
 A drawing program's paper has one grey value. A photographed page has a lamp on one side, a shadow across
 it and a yellow tint, so its paper is estimated pixel by pixel: a morphological closing (opening, for
 light ink on dark) larger than any stroke wipes the ink away and leaves lamp and shadow where they are
-(the "black top-hat": Meyer 1979; Serra 1982).
+(the "black top-hat": Meyer 1979; Serra 1982). The narrower the window, the better it follows the edge of
+a shadow, so it is fitted to the strokes once they are roughly known.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from scipy import ndimage
 
 FLAT_SHARE = 0.5  # of all pixels within two grey levels of the commonest one: paper of one value
 BOLD = 0.06  # of the variance may be left when two grey values explain a picture full of ink
+HALF = 0.88  # of the pixels lie on the right side of a shadow's edge; the digit's strokes do not
 COARSE_SIDE = 96  # pixels of the longer side on which an uneven paper is estimated
 STROKE_SHARE = 0.4  # no stroke is wider than this part of the shorter side
+GRAINY = 0.15  # of the usual stroke: above, the grain is smoothed first
+ROOM = 1.5  # a window is wider than the widest stroke by this factor
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,8 @@ def find_ink(grey: np.ndarray) -> Ink:
         noise = 0.0
     else:
         dark = _is_dark_on_light(grey)
-        paper = _uneven_paper(grey, dark=dark)
-        # A shadow dims ink and paper by the same factor, so their ratio does not see it.
-        raw = 1 - grey / np.maximum(paper, np.float32(0.2) * paper.max()) if dark else grey - paper
-        raw -= np.median(raw)
-        # Ink lies above the paper's median only, so the grain is measured below it.
-        noise = 1.4826 * float(np.median(-raw[raw <= 0]))
-        raw = _without_corners(np.maximum(raw, 0), noise)
+        paper, raw, noise = _on_uneven_paper(grey, dark=dark)
+        raw = _without_corners(raw, noise)
     contrast = _usual_stroke(raw, noise)
     floor = max(0.15 * contrast, min(2.5 * noise, 0.45 * contrast))
     ink = (raw - np.float32(floor)) * np.float32(1 / max(contrast - floor, 1e-6))
@@ -76,6 +75,9 @@ def _flat_paper(levels: np.ndarray, counts: np.ndarray) -> float | None:
     rim_mode = int(rim.argmax())
     if rim[rim_mode] >= 0.5 and shares[rim_mode] >= 0.25:
         mode = rim_mode
+    near = slice(max(mode - 25, 0), mode + 26)
+    if counts[near].sum() < 0.9 * levels.size and _is_half((levels >= near.start) & (levels < near.stop)):
+        return None
     return mode / 255
 
 
@@ -97,9 +99,24 @@ def _bold_paper(grey: np.ndarray) -> float | None:
     threshold, explained = otsu(grey)
     light = grey > threshold
     share = float(light.mean())
-    if explained < 1 - BOLD or not 0.25 <= share <= 0.75:
+    if explained < 1 - BOLD or not 0.25 <= share <= 0.75 or _is_half(light):
         return None
     return float(np.median(grey[light if _border(light).mean() >= 0.5 else ~light]))
+
+
+def _is_half(light: np.ndarray) -> bool:
+    """Whether one straight edge, as a shadow has, parts the True from the False: the line that fits them best does.
+
+    Fisher, The use of multiple measurements in taxonomic problems, 1936.
+    """
+    rows, columns = np.linspace(-1, 1, light.shape[0]), np.linspace(-1, 1, light.shape[1])
+    share = float(light.mean())
+    # Rows and columns of a whole grid are uncorrelated, so that each has its own weight.
+    down = float(rows @ (light.mean(1) - share)) / max(float(rows @ rows), 1e-9)
+    across = float(columns @ (light.mean(0) - share)) / max(float(columns @ columns), 1e-9)
+    height = down * rows[:, None] + across * columns
+    reached = np.quantile(height, 1 - share)
+    return float(((height > reached) == light).mean()) > HALF
 
 
 def _border(values: np.ndarray) -> np.ndarray:
@@ -134,9 +151,45 @@ def _is_dark_on_light(grey: np.ndarray) -> bool:
     return float((fine**3).sum()) < 0
 
 
-def _uneven_paper(grey: np.ndarray, *, dark: bool) -> np.ndarray:
+def _on_uneven_paper(grey: np.ndarray, *, dark: bool) -> tuple[np.ndarray, np.ndarray, float]:
+    """The paper, how far `grey` stands off from it, and the paper's grain, for strokes of unknown width.
+
+    The first window is wider than any stroke; the second fits the strokes that were found with it.
+    """
+    widest = STROKE_SHARE * min(grey.shape)
+    paper, raw, noise = _stand_off(grey, widest, dark=dark)
+    smoothed = noise > GRAINY * _usual_stroke(raw, noise) and min(grey.shape) > 48
+    if smoothed:
+        grey = ndimage.gaussian_filter(grey, 1.5, mode="nearest")
+        paper, raw, noise = _stand_off(grey, widest, dark=dark)
+    found = _widest_stroke(raw, noise)
+    if found < widest:
+        paper, raw, noise = _stand_off(grey, found, dark=dark)
+    # Smoothed grain hangs together in blots, which stand out more than single pixels do.
+    return paper, raw, 1.5 * noise if smoothed else noise
+
+
+def _stand_off(grey: np.ndarray, widest: float, *, dark: bool) -> tuple[np.ndarray, np.ndarray, float]:
+    """An uneven paper whose strokes are at most `widest` pixels wide, how far `grey` stands off from it, its grain."""
+    paper = _uneven_paper(grey, widest, dark=dark)
+    # A shadow dims ink and paper by the same factor, so their ratio does not see it.
+    raw = 1 - grey / np.maximum(paper, np.float32(0.2) * paper.max()) if dark else grey - paper
+    raw -= np.median(raw)
+    # Ink lies above the paper's median only, so the grain is measured below it.
+    noise = 1.4826 * float(np.median(-raw[raw <= 0]))
+    return paper, np.maximum(raw, 0), noise
+
+
+def _widest_stroke(raw: np.ndarray, noise: float) -> float:
+    """How wide a window wipes away all that stands off as ink does, in pixels: the closer it fits, the better
+    it follows a shadow's edge."""
+    firm = raw > max(0.5 * _usual_stroke(raw, noise), 3 * noise)
+    return ROOM * 2 * float(ndimage.distance_transform_edt(firm).max()) + 2
+
+
+def _uneven_paper(grey: np.ndarray, widest: float, *, dark: bool) -> np.ndarray:
     coarse = ndimage.uniform_filter(_coarse(grey), 3 if min(grey.shape) > 48 else 1, mode="nearest")
-    size = max(round(STROKE_SHARE * min(coarse.shape)), 3)
+    size = max(round(widest * min(coarse.shape) / min(grey.shape)), 5 if min(grey.shape) > 48 else 3)
     wipe = ndimage.grey_closing if dark else ndimage.grey_opening
     paper = wipe(coarse, (size, size), mode="nearest")
     paper = ndimage.uniform_filter(paper, max(size // 4, 1), mode="nearest")

@@ -14,7 +14,10 @@ TRACE = 0.1  # the faintest ink that may be part of a ruled line
 SPECK = 0.02  # of the main piece's ink: smaller pieces are dirt
 CRUMB = 0.10  # smaller pieces belong to the digit only when they lie next to it
 NEAR = 0.15  # of the main piece's longer side: pieces no farther off lie next to it
+SPAN = 0.85  # of the picture: a ruled line is no shorter
+RULED, SHORTEST = 3, 0.12  # beside so many lines a shorter one counts that leaves the picture or runs into a stroke
 STRIP = 0.10  # of the picture: what is no wider than this along an edge is the rest of a frame or a neighbour
+SMALLEST_CONTENT = 0.12  # of a frame's height: what stands in it is taller
 BAND = 0.15  # a frame keeps within this part of its own box's edges
 
 
@@ -92,30 +95,54 @@ def remove_lines(ink: np.ndarray) -> np.ndarray:
 def _spanning(mask: np.ndarray) -> np.ndarray | None:
     """The pixels of `mask` (h, w) bool on thin lines from its left to its right, or None."""
     height, width = mask.shape
-    if mask.any(0).mean() < 0.6:
+    inked = np.flatnonzero(mask.any(0))
+    if inked.size < 0.6 * width or inked[-1] - inked[0] + 1 < SPAN * width:
         return None
     thick = max(3, round(0.025 * min(height, width)))
     thin = mask & ~ndimage.grey_opening(mask.view(np.uint8), (thick + 1, 1)).astype(bool)
-    bridged = ndimage.maximum_filter1d(
-        thin.view(np.uint8), 2 * round(0.15 * width) + 1, axis=1, mode="constant"
-    )
+    bridged = ndimage.maximum_filter1d(thin.view(np.uint8), 2 * round(0.15 * width) + 1, axis=1, mode="constant")
     bridged = ndimage.maximum_filter1d(bridged, 3, axis=0, mode="constant")
     labels, count = ndimage.label(bridged, EIGHT_NEIGHBOURS)
     labels[~thin] = 0
-    found = np.zeros(count + 1, bool)
+    found, ends = np.zeros(count + 1, bool), np.zeros(count + 1, bool)
     for number, box in enumerate(ndimage.find_objects(labels), 1):
-        if box is not None and box[1].stop - box[1].start >= 0.85 * width:
-            covered = (labels[box] == number).any(0).sum() >= 0.5 * width
-            found[number] = covered and box[0].stop - box[0].start <= 0.15 * height
+        if box is None or box[0].stop - box[0].start > 0.15 * height:
+            continue
+        length = box[1].stop - box[1].start
+        whole, at_edge = length >= SPAN * width, box[1].start <= 2 or box[1].stop >= width - 2
+        if whole or (at_edge and length >= SHORTEST * width):
+            covered = int((labels[box] == number).any(0).sum())
+            found[number] = whole and covered >= 0.5 * width
+            ends[number] = covered >= 0.5 * length
+    if found.sum() >= RULED:
+        found |= ends
     return found[labels] if found.any() else None
 
 
 def _overhangs(rest: np.ndarray) -> bool:
     """Whether the writing `rest` (h, w) bool leaves a margin on the left and on the right."""
     height, width = rest.shape
-    columns = np.flatnonzero(rest.sum(0) > 0.02 * height)
+    labels, count = ndimage.label(rest, EIGHT_NEIGHBOURS)
+    if count == 0:
+        return True
+    # Ends of lines that did not quite reach across are no writing.
+    largest = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    columns = np.flatnonzero(largest.sum(0) > 0.02 * height)
     margin = 0.02 * width
     return columns.size == 0 or (columns[0] >= margin and columns[-1] < width - margin)
+
+
+def rise(ink: np.ndarray) -> float:
+    """How far `ink` (h, w) rises within a twenty-fifth of the picture at the usual place of its outline, 0 to 1.
+
+    A stroke rises from 0 to 1 there, even a blurred one; a shade on the paper does not.
+    """
+    smooth = ndimage.uniform_filter(ink, 3)
+    reach = 2 * round(0.02 * min(ink.shape)) + 1
+    span = ndimage.maximum_filter(smooth, reach) - ndimage.minimum_filter(smooth, reach)
+    inked = ink > 0.5
+    outline = inked & ~ndimage.binary_erosion(inked, border_value=1)
+    return float(np.median(span[outline])) if outline.any() else 1.0
 
 
 def choose(pieces: Pieces) -> np.ndarray:
@@ -154,14 +181,15 @@ def _inside_frames(pieces: Pieces) -> np.ndarray:
     keep = np.ones(len(pieces.mass), bool)
     for index in np.flatnonzero(np.maximum(pieces.heights / height, pieces.widths / width) > 0.4):
         inside = (top > top[index]) & (bottom < bottom[index]) & (left > left[index]) & (right < right[index])
-        content = inside & (pieces.heights > 0.25 * pieces.heights[index])
+        content = inside & (pieces.heights > SMALLEST_CONTENT * pieces.heights[index])
         if content.any() and _is_frame(pieces, index):
             keep &= inside
     return keep
 
 
 def _is_frame(pieces: Pieces, index: int) -> bool:
-    """Whether piece `index` (from 0) has no ink but near its box's edges, and three straight sides or four."""
+    """Whether piece `index` (from 0) has no ink but near its box's edges, and straight sides: three or four, or
+    two that meet and reach across the whole picture, which cuts the others off."""
     top, bottom, left, right = pieces.boxes[index]
     piece = pieces.labels[top:bottom, left:right] == index + 1
     height, width = piece.shape
@@ -177,4 +205,7 @@ def _is_frame(pieces: Pieces, index: int) -> bool:
         rows[:, :dx].any(1),
         rows[:, width - dx :].any(1),
     )
-    return sum(side.mean() > 0.7 for side in sides) >= 3
+    straight = [side.mean() > 0.7 for side in sides]
+    across = min(np.array(pieces.labels.shape) - piece.shape) <= BAND * min(piece.shape)
+    corner = any(straight[:2]) and any(straight[2:]) and across
+    return sum(straight) >= 3 or corner

@@ -129,7 +129,9 @@ def _decode(image: Image.Image, name: str) -> Picture:
     elif opacity is not None:
         grey = _as_fractions(_shrink(_on_paper(image.convert("RGBA").convert("L"), opacity)))
     else:
-        image = image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+        small = max(image.size) <= WORKING_SIDE  # a canvas: its four channels become grey in one go
+        if image.mode not in ("L", "RGB") and not (small and image.mode == "RGBA"):
+            image = image.convert("L" if image.mode == "1" else "RGB")
         grey = _as_fractions(_shrink(image).convert("L"))
     return Picture(grey, name, file_format, mode, width, height, frames, opacity is not None)
 
@@ -158,7 +160,7 @@ def _opacity(image: Image.Image) -> Image.Image | None:
     """The opacity of each pixel ("L"), or None when all are opaque."""
     if not (image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info):
         return None
-    opacity = image.convert("RGBA").getchannel("A")
+    opacity = (image if image.mode in ("LA", "RGBA") else image.convert("RGBA")).getchannel("A")
     return opacity if opacity.getextrema()[0] < 255 else None
 
 

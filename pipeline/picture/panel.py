@@ -33,6 +33,8 @@ def find_panel(grey: np.ndarray) -> np.ndarray | None:
     light = coarse > otsu(coarse)[0]
     best, best_area = None, coarse.size + 1
     for side in (light, ~light):
+        if np.count_nonzero(side) < SMALLEST * coarse.size:
+            continue
         labels, count = ndimage.label(side)
         areas = np.bincount(labels.ravel(), minlength=count + 1)
         for number in np.flatnonzero(areas >= SMALLEST * coarse.size):
@@ -43,9 +45,7 @@ def find_panel(grey: np.ndarray) -> np.ndarray | None:
     if best is None:
         return None
     inside = ndimage.binary_erosion(best, np.ones((3, 3)), 2, border_value=1)
-    large = np.asarray(
-        Image.fromarray(inside.view(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
-    )
+    large = np.asarray(Image.fromarray(inside.view(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR))
     return large > 127
 
 

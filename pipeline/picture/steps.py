@@ -19,7 +19,8 @@ THIN = "too thin"
 SEVERAL = "several digits"
 FAINT = "low contrast"
 
-SMALLEST_CONTRAST = 0.03  # below, nothing was written that an eye would see
+SMALLEST_CONTRAST = 0.05  # below, nothing was written that an eye would see
+SOFT_CONTRAST, SMALLEST_RISE = 0.2, 0.52  # below both it is a shade on the paper: pencils have edges
 LOW_CONTRAST = 0.15
 NOISE_FACTOR = 4.5  # ink stands off from the paper by this many standard deviations of its grain
 SMALLEST_SIDE = 3  # pixels
@@ -59,9 +60,7 @@ def prepare(picture: np.ndarray, style: Style | None = None) -> Prepared:
     warned of; `split_digits` gives them all. Raises DataError for an array that is no picture.
     """
     found = _find(picture)
-    digits = _digits(found)
-    main = next((digit for digit in digits if found.main in digit), np.zeros(0, np.int64))
-    return _finish(found, main, style or Style(), several=len(digits) > 1)
+    return _main(found, _digits(found), style or Style())
 
 
 def split_digits(picture: np.ndarray, style: Style | None = None) -> list[Prepared]:
@@ -69,8 +68,17 @@ def split_digits(picture: np.ndarray, style: Style | None = None) -> list[Prepar
 
     Digits that touch each other count as one. A blank picture gives an empty list. Raises DataError.
     """
-    found = _find(picture)
-    return [_finish(found, digit, style or Style(), several=False) for digit in _digits(found)]
+    return prepare_and_split(picture, style)[1]
+
+
+def prepare_and_split(picture: np.ndarray, style: Style | None = None) -> tuple[Prepared, list[Prepared]]:
+    """What `prepare` and `split_digits` give, for the work of one. Raises DataError."""
+    found, style = _find(picture), style or Style()
+    digits = _digits(found)
+    main = _main(found, digits, style)
+    if len(digits) == 1:
+        return main, [main]
+    return main, [_finish(found, digit, style, several=False) for digit in digits]
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,11 @@ def _find(picture: np.ndarray) -> _Found:
     chosen = clean.choose(pieces)
     if ink.contrast < max(SMALLEST_CONTRAST, NOISE_FACTOR * ink.noise):
         chosen = chosen[:0]
+    if chosen.size and ink.contrast < SOFT_CONTRAST and min(grey.shape) > 48:
+        # Grain adds some five of its standard deviations to the rise, a third of them after smoothing.
+        grain = 1.6 * ink.noise / ink.contrast
+        if clean.rise(cleaned * (pieces.labels == chosen[0])) - grain < SMALLEST_RISE:
+            chosen = chosen[:0]
     main = int(chosen[0]) if chosen.size else 0
     if main and max(pieces.heights[main - 1], pieces.widths[main - 1]) < SMALLEST_SIDE:
         chosen, main = chosen[:0], 0
@@ -146,14 +159,17 @@ def _digits(found: _Found) -> list[np.ndarray]:
     return [chosen[group] for group in groups]
 
 
+def _main(found: _Found, digits: list[np.ndarray], style: Style) -> Prepared:
+    main = next((digit for digit in digits if found.main in digit), np.zeros(0, np.int64))
+    return _finish(found, main, style, several=len(digits) > 1)
+
+
 def _finish(found: _Found, digit: np.ndarray, style: Style, *, several: bool) -> Prepared:
     writing = np.zeros_like(found.cleaned)
     if digit.size == 0:
         image = np.zeros((style.side, style.side), np.uint8)
         middle = (style.centre * style.side,) * 2
-        return Prepared(
-            image, found.grey, found.offset, found.ink, found.cleaned, writing, None, middle, 0.0, (BLANK,)
-        )
+        return Prepared(image, found.grey, found.offset, found.ink, found.cleaned, writing, None, middle, 0.0, (BLANK,))
     boxes = found.pieces.boxes[digit - 1]
     height, width = found.cleaned.shape
     # One pixel more on each side holds the soft edge that lies below the pieces' threshold.
