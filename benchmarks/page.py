@@ -4,8 +4,9 @@
     python benchmarks/page.py --model runs/<id>      # networks of your own
     python benchmarks/page.py --requests 100000      # a long run for the memory
 
-Server and client are two processes of this machine and share its cores. Requests leave on time whether or
-not earlier ones were answered (open loop), and latency counts from the time that a request was due.
+Server and client are two processes of this machine and share its cores, with whatever else runs there: the load
+average stands beside each line, and the processor time of a request says what it costs all the same. Requests leave
+on time whether or not earlier ones were answered (open loop), and latency counts from the time that one was due.
 """
 
 from __future__ import annotations
@@ -63,21 +64,23 @@ def measure(pid: int, address: str, seconds: float, requests: int) -> None:
     bodies = {
         f"{side}×{side} array": (row, "application/json"),
         f"{side}×{side} PNG": (as_png(drawing(side)), "image/png"),
-        "140×140 PNG": (as_png(drawing(140)), "image/png"),
+        "168×168 PNG": (as_png(255 - drawing(168)), "image/png"),  # what the page sends
+        "all the page asks": (as_png(255 - drawing(168)), "image/png"),
     }
     columns = "".join(
-        f"{title:>10}" for title in ("rate", "answered", "errors", "median", "99 %", "largest", "server CPU")
+        f"{title:>10}" for title in ("rate", "answered", "errors", "median", "99 %", "largest", "server CPU", "load")
     )
-    print(f"{'request':<16}{columns}")
+    print(f"{'request':<18}{columns}")
     for name, (body, kind) in bodies.items():
-        request = http(body, kind)
+        request = http(body, kind, "?explain=true&split=true" if "page" in name else "")
         asyncio.run(load(address, request, 50, 1))
         for rate in (200, 1000) if "array" in name else (200,):
             before = processor_seconds(pid)
             latencies, errors, took = asyncio.run(load(address, request, rate, seconds))
             cost = (processor_seconds(pid) - before) / len(latencies)
             report(name, rate, latencies, errors, took, cost)
-    print(f"\nMemory over {requests:,} requests:")
+    weight = sum(path.stat().st_size for path in (ROOT / "pipeline" / "web" / "static").iterdir())
+    print(f"\nThe page weighs {weight / 1000:.1f} kB.\n\nMemory over {requests:,} requests:")
     request, done = http(row, "application/json"), 0
     for part in range(5):
         print(f"  after {done:>8,}: {memory(pid):.1f} MB")
@@ -97,47 +100,54 @@ def drawing(side: int) -> np.ndarray:
 
 def as_png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    Image.fromarray(pixels).convert("RGBA").save(file, "PNG")  # as a canvas is saved
     return file.getvalue()
 
 
-def http(body: bytes, kind: str) -> bytes:
-    head = (
-        f"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def http(body: bytes, kind: str, query: str = "") -> bytes:
+    lines = (
+        f"POST /api/predict{query} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", f"Content-Length: {len(body)}"
+    )  # fmt: skip
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 async def load(address: str, request: bytes, rate: float, seconds: float) -> tuple[np.ndarray, int, float]:
-    """Latencies in seconds, errors, and how long it took."""
+    """Latencies in seconds (NaN without an answer), errors, and how long it took."""
     count = round(rate * seconds)
     port = int(address.rstrip("/").rpartition(":")[2])
-    latencies, errors = np.zeros(count), 0
+    latencies, errors = np.full(count, np.nan), 0
     begin = time.perf_counter() + 0.1
 
     async def client(first: int) -> None:
         nonlocal errors
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer = None
         for number in range(first, count, CONNECTIONS):
             due = begin + number / rate
             await asyncio.sleep(max(0, due - time.perf_counter()))
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-            latencies[number] = time.perf_counter() - due
-            errors += not head.startswith(b"HTTP/1.1 200")
-        writer.close()
+            try:
+                if writer is None:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(request)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+                await reader.readexactly(length)
+                latencies[number] = time.perf_counter() - due
+                errors += not head.startswith(b"HTTP/1.1 200")
+            except (OSError, EOFError) as error:
+                print(f"  request {number}: {error!r}")
+                errors, writer = errors + 1, None
+        if writer is not None:
+            writer.close()
 
     await asyncio.gather(*(client(first) for first in range(min(CONNECTIONS, count))))
     return latencies, errors, time.perf_counter() - begin
 
 
 def report(name: str, rate: float, latencies: np.ndarray, errors: int, seconds: float, cost: float) -> None:
-    median, late, largest = (np.percentile(latencies, q) * 1000 for q in (50, 99, 100))
+    median, late, largest = (np.nanpercentile(latencies, q) * 1000 for q in (50, 99, 100))
     answered = len(latencies) / seconds
     times = "".join(f"{value:>7.2f} ms" for value in (median, late, largest))
-    print(f"{name:<16}{rate:>8}/s{answered:>8.0f}/s{errors:>10}{times}{cost * 1000:>7.2f} ms")
+    print(f"{name:<18}{rate:>8}/s{answered:>8.0f}/s{errors:>10}{times}{cost * 1000:>7.2f} ms{load_average():>10.1f}")
 
 
 def processor_seconds(pid: int) -> float:
@@ -147,6 +157,11 @@ def processor_seconds(pid: int) -> float:
     except OSError:
         return float("nan")
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def load_average() -> float:
+    """Of the last minute; NaN where the system keeps none."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
 
 
 def memory(pid: int) -> float:

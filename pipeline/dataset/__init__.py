@@ -8,11 +8,13 @@
     exact.py         the slow twin of rows.py: reads cell by cell and names the first bad one
     cache.py         parsed rows kept on disk under the hash of their source
     source.py        a file, or a member of a zip read without unpacking
+    extra.py         labelled rows from elsewhere, to train on beside a competition's own
     arrays.py        IDX files and npz archives
     sample.py        scikit-learn's 8×8 digits, written as Kaggle-format CSV
 """
 
 from pipeline.dataset.digits import Competition, Digits
+from pipeline.dataset.extra import read_extra
 from pipeline.dataset.load import load
 
-__all__ = ["Competition", "Digits", "load"]
+__all__ = ["Competition", "Digits", "load", "read_extra"]

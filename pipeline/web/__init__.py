@@ -7,6 +7,7 @@ answers.py       a picture → what the API says of it
 lab.py           one's own digit, shifted, turned, attacked and made noisy, before networks of every noise level
 models.py        which networks are loaded, once
 corrections.py   what visitors put right, in SQLite on this machine
+scores.py        how many of those each network reads rightly
 limits.py        how much, how large, how often
 openapi.py       the API's description of itself
 server.py        waitress: threads, a free port or a sentence

@@ -9,7 +9,6 @@ import numpy as np
 from flask import Blueprint, Response, current_app, request
 
 import pipeline
-from pipeline import picture
 from pipeline.errors import UsageError
 from pipeline.web.answers import answer
 from pipeline.web.corrections import Corrections
@@ -18,6 +17,7 @@ from pipeline.web.limits import Limits
 from pipeline.web.models import Choice, Models
 from pipeline.web.openapi import description
 from pipeline.web.reading import BRIGHTEST, Given, kind, read_array, read_object, read_picture, split_body, truth
+from pipeline.web.scores import score
 
 api = Blueprint("api", __name__)
 OPTIONS = ("model", "explain", "split")
@@ -66,11 +66,14 @@ def predict() -> Response:
     choice = _models().get(options.get("model"))
     explain, split = truth(options, "explain"), truth(options, "split")
     limits, style = _limits(), _models().style
-    given = read_picture(source, style, max_bytes=limits.body, max_pixels=limits.pixels)
+    given = read_picture(source, style, max_bytes=limits.body, max_pixels=limits.pixels, split=split)
     result = answer(choice, given, explain=explain)
     if split and given.grey is not None:
-        digits = [Given(p.image, given.grey, p, p.warnings) for p in picture.split_digits(given.grey, style)]
-        result["digits"] = [answer(choice, digit, explain=explain) for digit in digits]
+        if len(given.digits) == 1:
+            result["digits"] = [dict(result)]
+        else:
+            digits = [Given(digit.image, given.grey, digit, digit.warnings) for digit in given.digits]
+            result["digits"] = [answer(choice, digit, explain=explain) for digit in digits]
     return as_json(result)
 
 
@@ -92,14 +95,7 @@ def lab() -> Response:
 @api.get("/api/corrections")
 def corrections() -> Response:
     """How many corrections are kept, and how many of them each network gets right."""
-    every, kept = _models(), _corrections()
-    images, labels = kept.all(every.default.side)
-    right = []
-    for choice in every.by_name.values():
-        said = choice.probabilities(images).argmax(axis=1) if labels else []
-        count = sum(str(choice.labels[place]) == label for place, label in zip(said, labels, strict=True))
-        right.append({"model": choice.name, "sigma": choice.sigma, "right": count})
-    return as_json({"count": len(labels), "models": right})
+    return as_json(score(_models(), *_corrections().all(_models().default)))
 
 
 @api.post("/api/corrections")
@@ -126,7 +122,7 @@ def forget() -> Response:
 @api.get("/api/corrections.csv")
 def export() -> Response:
     """The corrections as rows of Kaggle's train.csv."""
-    text = _corrections().csv(_models().default.side)
+    text = _corrections().csv(_models().default)
     attachment = {"Content-Disposition": "attachment; filename=corrections.csv"}
     return Response(text, mimetype="text/csv", headers=attachment)
 

@@ -16,6 +16,7 @@ from pipeline.web.limits import Limits, Rate
 from pipeline.web.models import Models
 
 STATIC = Path(__file__).parent / "static"
+COSTLY = ("/api/lab", "/api/corrections")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 HEADERS = {
@@ -76,7 +77,7 @@ def create_app(
 def _admit() -> Response | None:
     """None lets the request in."""
     limits: Limits = current_app.config["LIMITS"]
-    cost = limits.lab_cost if request.path == "/api/lab" else 1.0
+    cost = limits.lab_cost if request.path.startswith(COSTLY) else 1.0
     if not current_app.config["RATE"].allows(request.remote_addr or "", cost):
         return _fault(429)
     if request.method in ("POST", "DELETE"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.web.models import Choice
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS corrections (
@@ -44,13 +45,17 @@ class Corrections:
             sql = "INSERT INTO corrections (created, side, pixels, label, answered) VALUES (?, ?, ?, ?, ?)"
             database.execute(sql, row)
 
-    def all(self, side: int) -> tuple[np.ndarray, list[str]]:
-        """Pictures (n, side, side) uint8 of that side, and their labels as texts, oldest first."""
-        if not self.path.exists():
-            return np.zeros((0, side, side), np.uint8), []
-        with self._open() as database:
-            sql = "SELECT pixels, label FROM corrections WHERE side = ? ORDER BY id"
-            rows = database.execute(sql, (side,)).fetchall()
+    def all(self, choice: Choice) -> tuple[np.ndarray, list[str]]:
+        """Pictures (n, side, side) uint8 and their labels as texts, oldest first.
+
+        Those of the side and classes that the networks know: another competition's may be in the file as well.
+        """
+        side, known = choice.side, set(map(str, choice.labels))
+        rows = []
+        if self.path.exists():
+            with self._open() as database:
+                sql = "SELECT pixels, label FROM corrections WHERE side = ? ORDER BY id"
+                rows = [row for row in database.execute(sql, (side,)) if row[1] in known]
         pixels = np.frombuffer(b"".join(row[0] for row in rows), np.uint8)
         return pixels.reshape(len(rows), side, side), [row[1] for row in rows]
 
@@ -64,13 +69,13 @@ class Corrections:
             database.execute("VACUUM")  # or the pictures would stay in the file's free pages
         return count
 
-    def csv(self, side: int) -> str:
-        """Corrections of that side as Kaggle writes train.csv: label, pixel0, pixel1, …"""
-        images, labels = self.all(side)
+    def csv(self, choice: Choice) -> str:
+        """What `all` gives, as Kaggle writes train.csv: label, pixel0, pixel1, …"""
+        images, labels = self.all(choice)
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(["label", *(f"pixel{i}" for i in range(side * side))])
-        rows = images.reshape(len(images), side * side).tolist()
+        lines.writerow(["label", *(f"pixel{i}" for i in range(choice.side**2))])
+        rows = images.reshape(len(images), choice.side**2).tolist()
         lines.writerows([label, *row] for label, row in zip(labels, rows, strict=True))
         return text.getvalue()
 

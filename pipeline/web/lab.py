@@ -13,15 +13,14 @@ from scipy import ndimage
 from pipeline.augment.noise import gaussian
 from pipeline.errors import UsageError
 from pipeline.nn.network import Network
-from pipeline.robustness.attacks import Ball, attack
-from pipeline.robustness.methods import PGD
+from pipeline.robustness.attacks import Ball, Target
 from pipeline.web.answers import as_bytes
 from pipeline.web.models import Choice
 from pipeline.web.reading import kind
 
 CURVE = tuple(round(0.05 * i, 2) for i in range(13))  # σ 0 … 0.6
 DRAWS = 8  # of noise, for each point of the curve
-ATTACK = PGD(steps=20, step=0.125)
+STEPS, STEP = 20, 0.125  # of the attack; each step in ε, so that they cross the ball
 SEED = 28  # the same noise for every network and every request, so that only the slider changes a bar
 
 # Name → lowest, highest. Shifts in pixels of a picture of 28 × 28, rotation in degrees (clockwise).
@@ -95,8 +94,16 @@ def move(image: np.ndarray, change: Change) -> np.ndarray:
 
 
 def attacked(network: Network, image: np.ndarray, label: int, epsilon: float) -> np.ndarray:
-    """The picture changed by at most ε a pixel so that the network no longer reads `label`, if it can be done."""
+    """The picture (side, side) changed by at most ε a pixel, so that `label` loses as much as can be.
+
+    Projected gradient descent (Madry et al. 2018, §2.1) that goes on where the picture is misread already: who moves
+    the slider is to see what ε can do, not where the answer first flips.
+    """
     if epsilon == 0:
         return image
-    rng = np.random.default_rng(SEED)
-    return attack(network, image[None], np.array([label]), ATTACK, Ball("Linf", epsilon), rng=rng).pictures[0]
+    ball, target, labels = Ball("Linf", epsilon), Target(network), np.array([label])
+    clean = worst = network.to_numbers(image[None])
+    for _ in range(STEPS):
+        gradient, _ = target.gradient(worst, labels)
+        worst = ball.clip(worst + STEP * epsilon * ball.steepest(gradient), clean)
+    return worst[0]

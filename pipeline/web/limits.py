@@ -13,15 +13,15 @@ MOST_ADDRESSES = 10_000
 @dataclass(frozen=True)
 class Limits:
     """body: bytes of a request. pixels: of a picture, as its file states them. rate: requests a second and
-    address, over a second; `lab_cost`: what a request to the lab counts, which does the work of many.
-    corrections: rows kept.
+    address, over a second; `lab_cost`: what a request to the lab or the corrections counts, which does the work of
+    many. corrections: rows kept.
     """
 
     body: int = 12_000_000
     pixels: int = 24_000_000
     rate: float = 2_000.0
     lab_cost: float = 20.0
-    corrections: int = 100_000
+    corrections: int = 10_000
 
 
 class Rate:

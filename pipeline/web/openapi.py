@@ -93,8 +93,9 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
             "models": _list(listed),
         }
     )
-    right = _object({"model": model, "sigma": _or_null(NUMBER), "right": COUNT})
-    kept = _object({"count": COUNT, "models": _list(right)})
+    interval = {name: _or_null(SHARE) for name in ("share", "low", "high")}
+    right = _object({"model": model, "sigma": _or_null(NUMBER), "right": COUNT, **interval})
+    kept = _object({"count": COUNT, "note": TEXT, "models": _list(right)})
     predict = {
         "application/json": {"schema": {"anyOf": [image, _object({"image": image}, options)]}},
         **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")},
@@ -121,7 +122,9 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
             )
         },
         "/api/corrections": {
-            "get": _operation("How many corrections are kept, and which network gets how many right.", kept),
+            "get": _operation(
+                "How many corrections are kept, and how many each network gets right (95 % Wilson interval).", kept
+            ),
             "post": _operation(
                 "Keep one picture with its true label, on this machine only.",
                 _object({"kept": {"const": True}, "label": label}),
@@ -140,7 +143,7 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
             "title": "Inkproof",
             "version": pipeline.__version__,
             "description": f"At most {limits.body:,} bytes a request, {limits.pixels:,} pixels a picture and "
-            f"{limits.rate:,.0f} requests a second; the lab counts {limits.lab_cost:g} each.",
+            f"{limits.rate:,.0f} requests a second; the lab and the corrections count {limits.lab_cost:g} each.",
         },
         "paths": paths,
         "components": {"schemas": {"Answer": answer, "Error": _object({"error": TEXT})}},

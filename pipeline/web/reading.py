@@ -30,13 +30,15 @@ class Given:
     """What was sent: `image` (side, side), uint8 0…255 or float32 0…1, bright ink on 0.
 
     grey (h, w) float32 and prepared: the decoded picture and the way from there to `image`; None for an
-    array, which is taken as it is. warnings: of `prepare`, and BLANK for an array of zeros.
+    array, which is taken as it is. warnings: of `prepare`, and BLANK for an array of zeros. digits: each
+    digit of a row by itself, where that was asked for.
     """
 
     image: np.ndarray
     grey: np.ndarray | None
     prepared: Prepared | None
     warnings: tuple[str, ...]
+    digits: tuple[Prepared, ...] = ()
 
 
 def read_json(body: bytes) -> Any:
@@ -99,7 +101,7 @@ def truth(options: Mapping[str, Any], name: str) -> bool:
     return value
 
 
-def read_picture(source: Any, style: Style, *, max_bytes: int, max_pixels: int) -> Given:
+def read_picture(source: Any, style: Style, *, max_bytes: int, max_pixels: int, split: bool = False) -> Given:
     """The picture in a file's bytes, a data URL (bytes or text) or an array of numbers.
 
     Raises UsageError and DataError.
@@ -117,8 +119,11 @@ def read_picture(source: Any, style: Style, *, max_bytes: int, max_pixels: int) 
         source = _from_data_url(source)
     limits = picture.Limits(max_bytes=max_bytes, max_pixels=max_pixels)
     grey = picture.decode(source, limits=limits).grey
-    prepared = picture.prepare(grey, style)
-    return Given(prepared.image, grey, prepared, prepared.warnings)
+    if split:
+        prepared, digits = picture.prepare_and_split(grey, style)
+    else:
+        prepared, digits = picture.prepare(grey, style), []
+    return Given(prepared.image, grey, prepared, prepared.warnings, tuple(digits))
 
 
 def _from_data_url(url: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import logging
 import socket
@@ -19,6 +20,7 @@ from pipeline.errors import InkproofError, UsageError
 from pipeline.web.limits import Limits
 
 THREADS = 4
+MOST_DRAINED_BYTES = 500_000_000  # of a refused body; then the connection is cut
 SWITCH_SECONDS = 0.0005  # Python lets a thread compute for 5 ms before another gets its turn: too long here
 
 
@@ -33,11 +35,41 @@ class JsonErrorTask(ErrorTask):
         self.content_length = len(body)
         self.response_headers += [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
         self.set_close_on_finish()
+        self.channel.drains = True
         self.write(body)
 
 
 class Channel(HTTPChannel):
+    """A connection that is not cut while the client still sends a body that was refused.
+
+    To close a socket with bytes unread resets the connection, and the client loses the answer that says why. So
+    after a refusal only the own side is closed, and what comes is thrown away, up to MOST_DRAINED_BYTES.
+    """
+
     error_task_class = JsonErrorTask
+    drains = False
+    drained: int | None = None
+
+    def handle_write(self) -> None:
+        if self.drains and self.drained is None and self.close_when_flushed and not self.will_close:
+            self._flush_exception(self._flush_some)
+            if self.total_outbufs_len or self.will_close:
+                return
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                self.handle_close()
+                return
+            self.close_when_flushed, self.drained = False, 0
+            return
+        super().handle_write()
+
+    def received(self, data: bytes) -> bool:
+        if self.drained is None:
+            return super().received(data)
+        self.drained += len(data)
+        self.will_close = self.drained > MOST_DRAINED_BYTES
+        return False
 
 
 def bind(app: Flask, host: str, port: int) -> Any:
@@ -72,7 +104,8 @@ def bind(app: Flask, host: str, port: int) -> Any:
         threads=THREADS,
         ident=None,
         connection_limit=1000,
-        channel_timeout=30,
+        # A client may send just as its idle connection is closed, and finds it reset: so not too soon.
+        channel_timeout=120,
         backlog=1024,
         asyncore_use_poll=True,
         # The application refuses above limits.body, and can say so in JSON; this only guards the disk.
@@ -86,5 +119,8 @@ def bind(app: Flask, host: str, port: int) -> Any:
 def run(server: Any) -> None:
     """Answer requests until Ctrl-C. One matrix thread a request: the requests themselves run side by side."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    # All that is loaded by now stays: the garbage collector need not look at it again, which takes it tens of ms.
+    gc.collect()
+    gc.freeze()
     with threadpool_limits(1):
         server.run()

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from visitor import Page, start_browser
 
 from pipeline import model
 from pipeline.nn.layers import Dense, Flatten, ReLU
@@ -72,3 +73,15 @@ def seven() -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, address):
+    return Page(browser, address)

@@ -45,6 +45,20 @@ def test_an_attack_stays_within_epsilon_and_hurts(models, digit, epsilon):
         assert after < before
 
 
+def test_an_attack_goes_on_where_the_picture_is_misread(models, digit):
+    for choice in models.levels:
+        network = choice.reader.models[0].network
+        label = int(choice.probabilities(digit[None])[0].argmax())
+        attacks = [attacked(network, digit, label, epsilon) for epsilon in (0.05, 0.1, 0.2, 0.4)]
+        probabilities = choice.probabilities(np.stack(attacks))
+        assert (probabilities.argmax(axis=1) != label).all()  # misread from the first on, and worse with each
+        assert (np.diff(probabilities[:, label]) < 0).all()
+        assert np.abs(attacks[-1] - digit).max() == pytest.approx(0.4, abs=1e-6)
+        other = (label + 1) % 10  # the digit's true label, when the network misreads it from the start
+        before, after = choice.probabilities(np.stack([digit, attacked(network, digit, other, 0.1)]))[:, other]
+        assert after < before
+
+
 def test_the_experiment_agrees_with_the_networks(models, digit):
     label = 4
     said = experiment(digit, Change(), models.levels, label)

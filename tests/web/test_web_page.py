@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import time
@@ -10,13 +9,11 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from visitor import Keys, Page, in_browser, start_browser
+from visitor import SEVEN, expected, expected_by, in_browser, paste
 
-from pipeline import picture
 from pipeline.web.app import STATIC
 
 MOST_BYTES = 60_000
-SEVEN = [(0.3, 0.22), (0.5, 0.21), (0.7, 0.22), (0.6, 0.45), (0.45, 0.8)]
 
 
 def test_the_page_weighs_little():
@@ -28,23 +25,6 @@ def test_the_page_names_no_other_place():
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in text and "https:" not in text and 'src="//' not in text, path.name
         assert "style=" not in text and "onclick" not in text, path.name
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def page(browser, address):
-    return Page(browser, address)
-
-
-def expected(models, content: bytes) -> np.ndarray:
-    prepared = picture.prepare(picture.decode(content).grey)
-    return models.default.probabilities(prepared.image[None])[0]
 
 
 @in_browser
@@ -64,117 +44,6 @@ def test_drawing_with_the_mouse_shows_what_the_model_itself_says(page, models):
     assert (box["x"] - board["x"]) / board["width"] == pytest.approx(0.265, abs=0.03)
     assert box["width"] / board["width"] == pytest.approx(0.47, abs=0.05)
     assert box["height"] / board["height"] == pytest.approx(0.66, abs=0.05)
-
-
-@in_browser
-def test_undo_redo_erase_and_clear(page):
-    page.draw(SEVEN)
-    first = page.ink()
-    page.draw([(0.2, 0.5), (0.8, 0.5)])
-    both = page.ink()
-    assert both > first > 0.01
-    page.one("#undo").click()
-    assert page.ink() == first
-    page.one("#redo").click()
-    assert page.ink() == both
-    page.one("#eraser").click()
-    page.draw([(0.2, 0.5), (0.8, 0.5)])
-    assert page.ink() < both
-    page.one("#clear").click()
-    assert page.ink() == 0
-    page.wait(lambda: page.text("#verdict") == "Nothing drawn yet")
-    page.one("#undo").click()
-    assert 0 < page.ink() < both
-
-
-@in_browser
-def test_the_brush_has_a_size(page):
-    page.set("size", 3)
-    page.draw([(0.2, 0.5), (0.8, 0.5)])
-    thin = page.ink()
-    page.one("#undo").click()
-    page.set("size", 12)
-    page.draw([(0.2, 0.5), (0.8, 0.5)])
-    # A line 0.6 long of width w, and the two half-discs at its ends: 0.6·w + π·w²/4.
-    assert thin == pytest.approx(0.6 * 0.03 + np.pi * 0.03**2 / 4, rel=0.08)
-    assert page.ink() == pytest.approx(0.6 * 0.12 + np.pi * 0.12**2 / 4, rel=0.08)
-
-
-@in_browser
-def test_touch_draws_where_the_finger_is_on_a_scrolled_page(page):
-    page.script("window.scrollTo(0, 50)")  # the board stays in view: the driver aims at the visible part's middle
-    page.draw([(0.5, 0.3), (0.5, 0.7)], "touch")
-    assert page.script("return window.scrollY") == 50  # the finger drew and did not scroll
-    box, board = page.one("#ink-box").rect, page.board.rect
-    assert (box["y"] - board["y"]) / board["height"] == pytest.approx(0.265, abs=0.04)
-    assert (box["x"] + box["width"] / 2 - board["x"]) / board["width"] == pytest.approx(0.5, abs=0.03)
-
-
-@in_browser
-def test_the_hand_that_holds_the_pen_does_not_draw(page):
-    send = """
-        const [canvas, type, x, y, size] = arguments, box = canvas.getBoundingClientRect();
-        const make = (name, right) => canvas.dispatchEvent(new PointerEvent(name, {
-          bubbles: true, pointerId: type === 'pen' ? 7 : 8, pointerType: type, pressure: 0.5, width: size, height: size,
-          clientX: box.left + x * box.width + right, clientY: box.top + y * box.height,
-        }));
-        make('pointerdown', 0); make('pointermove', 60); make('pointerup', 60);
-    """
-    page.script(send, page.board, "touch", 0.2, 0.2, 120)  # a palm before the pen
-    assert page.ink() == 0
-    page.script(send, page.board, "pen", 0.5, 0.5, 1)
-    drawn = page.ink()
-    assert drawn > 0
-    page.script(send, page.board, "touch", 0.2, 0.8, 20)  # a knuckle right after it
-    assert page.ink() == drawn
-
-
-@in_browser
-def test_pressure_makes_lines_wider(page):
-    def line(pressure):
-        page.draw([(0.2, 0.5), (0.8, 0.5)], "pen", pressure=pressure)
-        share = page.ink()
-        page.one("#undo").click()
-        return share
-
-    assert line(0.9) > 1.5 * line(0.2)
-
-
-@in_browser
-def test_the_keyboard_alone_is_enough(page):
-    page.script("document.activeElement.blur()")
-    body = page.one("body")
-    for _ in range(6):
-        body.send_keys(Keys.TAB)
-        if page.script("return document.activeElement.id") == "paper":
-            break
-    board = page.driver.switch_to.active_element
-    assert board.get_attribute("id") == "paper"
-    board.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 6, *[Keys.ARROW_LEFT] * 2, Keys.SPACE)
-    drawn = page.ink()
-    assert drawn > 0.01
-    page.wait(lambda: page.text("#verdict") != "Nothing drawn yet")
-    board.send_keys(Keys.CONTROL, "z")
-    assert page.ink() == 0
-    board.send_keys(Keys.CONTROL, "y")
-    assert page.ink() == drawn
-    board.send_keys(Keys.NULL, "e")
-    assert page.one("#eraser").get_attribute("aria-pressed") == "true"
-    board.send_keys(Keys.DELETE)
-    assert page.ink() == 0
-
-
-def paste(page, content: bytes, name="seven.png", kind="image/png"):
-    page.script(
-        """
-        const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0)), data = new DataTransfer();
-        data.items.add(new File([bytes], arguments[1], {type: arguments[2]}));
-        document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}));
-        """,
-        base64.b64encode(content).decode(),
-        name,
-        kind,
-    )
 
 
 @in_browser
@@ -233,15 +102,25 @@ def test_the_lab_shows_every_network(page, models):
 
 
 @in_browser
-def test_corrections(page, served):
+def test_corrections(page, served, models):
     client = served[0].test_client()
     page.draw(SEVEN)
     page.all("#classes button")[7].click()
     page.wait(lambda: "1 picture" in page.text("#kept"))
+    rows = [row.text for row in page.all("#scores-rows tr")]
+    reads_it = {
+        choice.name: int(expected_by(choice, page.last_sent()).argmax()) == 7 for choice in models.by_name.values()
+    }
+    # Wilson's interval of 0 of 1 and of 1 of 1: z² / (1 + z²) with z 1.96.
+    shown = {False: "0 of 1 0.0 % to 79 %", True: "1 of 1 21 % to 100.0 %"}
+    names = ["σ 0", "σ 0.1", "σ 0.3", "σ 0.3, all rows"]
+    assert rows == [f"{name} {shown[reads]}" for name, reads in zip(names, reads_it.values(), strict=True)]
+    assert "put right" in page.text("#scores-note")
     assert client.get("/api/corrections").json["count"] == 1
     assert page.one("#export").is_displayed()
     page.one("#forget").click()
     page.wait(lambda: "Deleted 1" in page.text("#kept"))
+    assert not page.one("#scores").is_displayed()
     assert client.get("/api/corrections").json["count"] == 0
 
 

@@ -64,18 +64,31 @@ def test_many_requests_at_once_get_their_own_answers(address, models):
 
 
 def test_bodies_of_any_size_are_refused_in_json(address):
-    for size in (Limits().body + 1, 10**12):
+    # The application refuses the first, the server itself the others; the second is sent in full all the same.
+    for size in (Limits().body + 1, 4 * Limits().body + 2**21, 10**12):
         connection = connect(address)
         connection.putrequest("POST", "/api/predict")
         connection.putheader("Content-Length", str(size))
         connection.endheaders()
         if size < 10**9:
-            for _ in range(size // 2**20 + 1):
-                connection.send(bytes(2**20))
+            for start in range(0, size, 2**20):
+                connection.send(bytes(min(2**20, size - start)))
         answer = connection.getresponse()
         assert answer.status == 413
         assert "error" in json.load(answer)
         connection.close()
+
+
+def test_a_refused_body_that_never_ends_is_cut(address, monkeypatch):
+    monkeypatch.setattr("pipeline.web.server.MOST_DRAINED_BYTES", 2**20)
+    connection = connect(address)
+    connection.putrequest("POST", "/api/predict")
+    connection.putheader("Content-Length", str(10**12))
+    connection.endheaders()
+    with pytest.raises(OSError):
+        for _ in range(1000):
+            connection.send(bytes(2**20))
+    connection.close()
 
 
 def test_a_malformed_request_is_refused_in_json(address):

@@ -8,6 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
+from pipeline import picture
+
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
 try:
@@ -24,6 +26,7 @@ in_browser = pytest.mark.skipif(
     not (CHROMIUM and DRIVER and webdriver),
     reason="needs Chromium and its driver (apt-get install chromium chromium-driver) and pip install selenium",
 )
+SEVEN = [(0.3, 0.22), (0.5, 0.21), (0.7, 0.22), (0.6, 0.45), (0.45, 0.8)]
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
@@ -140,3 +143,25 @@ class Page:
             name,
             value,
         )
+
+
+def paste(page, content: bytes, name="seven.png", kind="image/png"):
+    page.script(
+        """
+        const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0)), data = new DataTransfer();
+        data.items.add(new File([bytes], arguments[1], {type: arguments[2]}));
+        document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}));
+        """,
+        base64.b64encode(content).decode(),
+        name,
+        kind,
+    )
+
+
+def expected_by(choice, content: bytes) -> np.ndarray:
+    prepared = picture.prepare(picture.decode(content).grey)
+    return choice.probabilities(prepared.image[None])[0]
+
+
+def expected(models, content: bytes) -> np.ndarray:
+    return expected_by(models.default, content)

@@ -2,7 +2,7 @@
 
 import { Board } from './board.js';
 import { Lab } from './lab.js';
-import { $, element, makeBars, showAnswer, showBars, showBox, steady, words } from './view.js';
+import { $, element, makeBars, percent, showAnswer, showBars, showBox, steady, words } from './view.js';
 
 const PAUSE = 40; // ms after a change before the network is asked
 const SPEAK = 700; // ms of quiet before the result is spoken
@@ -129,11 +129,16 @@ async function showKept(before = '') {
   const found = await ask(null, '/api/corrections');
   if (!found) return;
   const kept = found.count;
-  const scores = found.models.filter((m) => m.sigma !== null && m.model !== $('model').dataset.default);
-  const right = scores.map((m) => `σ\u00a0${m.sigma}:\u00a0${m.right}`).join(', ');
-  const pictures = kept === 1 ? '1 picture' : `${kept} pictures`;
-  $('kept').textContent = before + (kept ? `${pictures} on this machine. Read rightly by ${right}.` : '');
-  $('kept-actions').hidden = !kept;
+  $('kept').textContent = before + (kept ? `${kept === 1 ? '1 picture' : `${kept} pictures`} on this machine.` : '');
+  $('kept-actions').hidden = $('scores').hidden = !kept;
+  $('scores-note').textContent = found.note;
+  const names = Object.fromEntries([...$('model').options].map((option) => [option.value, option.textContent]));
+  $('scores-rows').replaceChildren(...(kept ? found.models : []).map((m) => {
+    const row = element('tr'), name = element('th', '', names[m.model]);
+    name.scope = 'row';
+    row.append(name, element('td', '', `${m.right} of ${kept}`), element('td', '', `${percent(m.low)} to ${percent(m.high)}`));
+    return row;
+  }));
 }
 
 async function forget() {
