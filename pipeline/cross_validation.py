@@ -27,11 +27,11 @@ from pipeline.errors import UsageError
 from pipeline.fits import FitResult, FitTask, Part, Rows
 from pipeline.guards import data_warnings, suspicion
 from pipeline.ledger.comparison import save_holdout
-from pipeline.outputs import in_ledger, save_models, shared_rows, submit_labels
+from pipeline.outputs import in_ledger, save_models, shared_rows, submit_labels, views_of
 from pipeline.recipe import Recipe
 from pipeline.report.committee import Score, Summary, committee_figure, committee_markdown, folds_csv
 from pipeline.report.figures import save_figure
-from pipeline.robustness.conditions import Condition, condition
+from pipeline.robustness.conditions import Condition
 from pipeline.run_folder import data_record, holdout_record, versions
 from pipeline.split import stratified_folds, stratified_holdout
 from pipeline.stages import SPLIT
@@ -39,7 +39,7 @@ from pipeline.statistics import Estimate, wilson_interval
 from pipeline.world import Strangers, measure
 
 # First number of the key that a part's randomness follows from, so that no two share a stream.
-FOLDS, FITS, VIEWS, STRANGERS = range(20, 24)
+FOLDS, FITS, STRANGERS = range(20, 23)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Outcome:
 
 def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     """The whole job; everything it makes lies in a new folder below settings.runs. Raises InkproofError."""
-    _members(settings), _views(settings)  # wrong names are told before the run has a folder
+    _members(settings), views_of(settings.recipe, settings.seed)  # wrong names are told before the run has a folder
     return in_ledger(
         competition,
         settings.recipe,
@@ -118,11 +118,12 @@ class Split:
 def _run(competition: Competition, settings: Settings, voice: Voice, folder: Path) -> tuple[Outcome, dict[str, Any]]:
     begin = time.perf_counter()
     train, test = competition.train, competition.test
-    members, views = _members(settings), _views(settings)
+    members = _members(settings)
+    views = [Condition("clean", "σ", 0.0, settings.seed), *views_of(settings.recipe, settings.seed)]
     split = Split.of(train, settings)
     voice.say(
-        f"{len(split.pool):,} rows in {settings.folds} folds, {len(split.kept):,} rows held out of all of them; in each "
-        f"fold {' + '.join(member.name for member in members)}, networks of each: {settings.repeats}, "
+        f"{len(split.pool):,} rows in {settings.folds} folds, {len(split.kept):,} rows held out of all of them; in "
+        f"each fold {' + '.join(member.name for member in members)}, networks of each: {settings.repeats}, "
         f"at σ {settings.sigma:g}"
     )
     for sentence in data_warnings(train.images[split.pool], test.images, split.fold_of):
@@ -199,14 +200,6 @@ def _members(settings: Settings) -> list[Recipe]:
     if len({member.name for member in members}) < len(members):
         raise UsageError(f"The partners of recipe {settings.recipe.name} must be other recipes than itself.")
     return members
-
-
-def _views(settings: Settings) -> list[Condition]:
-    """The picture as it is, then the recipe's views of it."""
-    found = [condition(name, seed=settings.seed + VIEWS) for name in settings.recipe.run.views]
-    if any(view.strength == 0 for view in found):
-        raise UsageError('views are ways of looking beside "clean", which is always among them: leave it out.')
-    return [Condition("clean", "σ", 0.0, settings.seed), *found]
 
 
 def _rows(competition: Competition, settings: Settings, kept: np.ndarray) -> tuple[Rows, np.ndarray]:

@@ -11,10 +11,11 @@ import numpy as np
 from pipeline import model, storage
 from pipeline.console import Voice
 from pipeline.dataset import Competition, Digits
-from pipeline.errors import InkproofError
+from pipeline.errors import InkproofError, UsageError
 from pipeline.fits import FitResult, FitTask, Rows
 from pipeline.ledger import Ledger
 from pipeline.recipe import Recipe
+from pipeline.robustness.conditions import Condition, condition
 from pipeline.run_folder import git_commit, new_run_id
 from pipeline.submission import check_for, require_valid, write_submission
 from pipeline.world import PICTURES
@@ -68,6 +69,14 @@ def shared_rows(competition: Competition, extra: Digits | None) -> tuple[Rows, n
         images, labels = np.concatenate([images, extra.images]), np.concatenate([labels, extra.labels])
     rows = Rows(images, labels, len(train.classes), competition.test.images, None)
     return rows, np.arange(train.n, len(images))
+
+
+def views_of(recipe: Recipe, seed: int) -> list[Condition]:
+    """The ways of looking that the recipe's [run] names, besides the picture as it is. Raises UsageError."""
+    found = [condition(name, seed=seed) for name in recipe.run.views]
+    if any(view.strength == 0 for view in found):
+        raise UsageError('views are ways of looking beside "clean", which is always among them: leave it out.')
+    return found
 
 
 def save_models(

@@ -47,8 +47,8 @@ SMALL_DATA = 10_000  # rows; fewer get smaller batches
 SMALLEST_EPOCH = 50  # steps
 SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
 SECTIONS = (
-    "summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training", "adversary", "average", "run",
-    "search",
+    "summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training", "adversary", "average",
+    "run", "search",
 )  # fmt: skip
 OWN = ("summary", "reached", "run", "search")  # what a recipe does not take from the one that it is like
 
@@ -90,8 +90,9 @@ class RunDefaults:
     """What `python main.py run` does with a recipe where its options say nothing; None leaves it to the command.
 
     noise: levels σ. repeats: networks of each level, or in each fold. folds: of a cross-validation, 0 for none.
-    partners: other recipes whose networks join this one's in a cross-validation. views: test conditions besides
-    "clean" that it may average over (see pipeline.robustness.conditions).
+    partners: other recipes whose networks join this one's in a cross-validation. views: test conditions (see
+    pipeline.robustness.conditions) whose answers are averaged with those to the picture as it is; a
+    cross-validation does so only where out-of-fold rows say that it helps.
     """
 
     noise: tuple[float, ...] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from pipeline.fits import FitResult, FitTask, Part
 from pipeline.grid import Grid
 from pipeline.guards import data_warnings, suspicion
 from pipeline.ledger.comparison import save_holdout
-from pipeline.outputs import in_ledger, save_models, shared_rows, submit_labels
+from pipeline.outputs import in_ledger, save_models, shared_rows, submit_labels, views_of
 from pipeline.recipe import Recipe
 from pipeline.robustness.conditions import Condition
 from pipeline.run_folder import data_record, holdout_record, save_held_out, versions
@@ -34,6 +34,7 @@ from pipeline.world import Strangers, measure
 # First number of the key that a stage's randomness follows from, so that no two stages share a stream.
 SPLIT, TEST_NOISE, GRID_FITS, FINAL_FITS, STRANGERS = range(5)
 STRONG_NOISE = 0.5  # a test noise that no level is trained on by default
+VIEWS_NOTE = "Clean rows, and the submission's, are answered on average over the picture as it is and {}."
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Settings:
 class Outcome:
     """What a run found: the grid, what it says of each level, the level submitted, where things lie.
 
-    doubt: why the accuracy is suspect, or None.
+    notes: sentences on how it answered, and why its accuracy is suspect.
     """
 
     folder: Path
@@ -72,7 +73,7 @@ class Outcome:
     comparisons: list[Comparison]
     level: float
     chosen_because: str
-    doubt: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def level_name(sigma: float) -> str:
@@ -108,6 +109,8 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
         f"{network.params.size:,} parameters, {settings.recipe.training.epochs} epochs"
     )
 
+    views = views_of(settings.recipe, settings.seed)
+    notes = [VIEWS_NOTE.format(", ".join(view.name for view in views))] if views else []
     rows, extra = shared_rows(competition, settings.extra)
     learnt = np.concatenate([train_rows, extra])
     for sentence in data_warnings(train.images, competition.test.images, np.isin(np.arange(train.n), holdout_rows)):
@@ -119,7 +122,7 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
             settings.recipe,
             sigma,
             (settings.seed, GRID_FITS, repeat),
-            [*conditions, Strangers(settings.seed + STRANGERS)],
+            [*conditions, *views, Strangers(settings.seed + STRANGERS)],
             part=Part(learnt, holdout_rows),
         )
         for repeat in range(settings.repeats)
@@ -127,36 +130,45 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
     ]
     # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
     known = settings.known_level()
-    final = [] if known is None else _final_tasks(settings, known)
+    final = [] if known is None else _final_tasks(settings, known, views)
     with voice.fits("Training at each noise level", [*tasks, *final]) as on_epoch:
         everything = run_fits([*tasks, *final], rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
     results, final_results = everything[: len(tasks)], everything[len(tasks) :]
+    results = [_averaged_over_views(result, len(conditions), len(views)) for result in results]
     strange = [result.probabilities[-1] for result in results]
     measured = [measure(train.images, probabilities, held.labels) for probabilities in strange]
     save_models(competition, tasks, results, measured, folder / "models" / "holdout")
     grid = make_grid(settings, [c.name for c in conditions], held.labels, results)
     comparisons = _compare(grid, settings)
     level, because = choose_level(grid, settings)
-    _write_tables(competition, grid, comparisons, tests, folder)
     chosen, clean = grid.trained_index(level_name(level)), grid.condition_index("clean")
     right = grid.averaged[chosen, clean] == grid.labels
     save_holdout(folder, holdout_rows, right)
     save_held_out(folder, held, train.classes)
     doubt = suspicion(right.mean(), len(right))
+    notes += [doubt] if doubt else []
+    _write_tables(competition, grid, comparisons, tests, notes, folder)
 
     if not final:
         voice.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
-        final = _final_tasks(settings, level)
+        final = _final_tasks(settings, level, views)
         with voice.fits("Training on all rows", final) as on_epoch:
             final_results = run_fits(final, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
     together = np.mean([p for p, task in zip(strange, tasks, strict=True) if task.sigma == level], axis=0)
     about = measure(train.images, together, held.labels)
     save_models(competition, final, final_results, [about] * len(final), folder / "models" / "final")
-    averaged = np.mean([result.probabilities[0] for result in final_results], axis=0)
+    averaged = np.mean([result.probabilities for result in final_results], axis=(0, 1))
     submit_labels(competition, train.classes[averaged.argmax(axis=1)], settings.submission)
     record = _record(competition, settings, grid, comparisons, level, because, time.perf_counter() - begin)
     record["fit_cpu_seconds"] = [round(result.cpu_seconds, 1) for result in (*results, *final_results)]
-    return Outcome(folder, grid, comparisons, level, because, doubt), record
+    return Outcome(folder, grid, comparisons, level, because, tuple(notes)), record
+
+
+def _averaged_over_views(result: FitResult, conditions: int, views: int) -> FitResult:
+    """The answers to clean rows, the first of the conditions, averaged with those to the views, behind the others."""
+    probabilities = result.probabilities.copy()
+    probabilities[0] = probabilities[[0, *range(conditions, conditions + views)]].mean(axis=0)
+    return replace(result, probabilities=probabilities)
 
 
 def make_grid(settings: Settings, conditions: Sequence[str], labels: np.ndarray, results: Sequence[FitResult]) -> Grid:
@@ -205,17 +217,22 @@ def choose_level(grid: Grid, settings: Settings) -> tuple[float, str]:
     return chosen, f"ties with {level_name(settings.sigmas[best])}, the best on the clean holdout"
 
 
-def _final_tasks(settings: Settings, level: float) -> list[FitTask]:
-    """The submission's networks: the repeats trained on all rows, and asked about the test rows."""
-    clean = Condition("clean", "σ", 0.0, settings.seed)
+def _final_tasks(settings: Settings, level: float, views: Sequence[Condition]) -> list[FitTask]:
+    """The submission's networks: the repeats trained on all rows, and asked about the test rows under all views."""
+    asked = [Condition("clean", "σ", 0.0, settings.seed), *views]
     return [
-        FitTask(f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), [clean])
+        FitTask(f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), asked)
         for repeat in range(settings.repeats)
     ]
 
 
 def _write_tables(
-    competition: Competition, grid: Grid, comparisons: Sequence[Comparison], tests: Sequence[float], folder: Path
+    competition: Competition,
+    grid: Grid,
+    comparisons: Sequence[Comparison],
+    tests: Sequence[float],
+    notes: Sequence[str],
+    folder: Path,
 ) -> None:
     from pipeline.report.figures import noise_figure, save_figure
     from pipeline.report.tables import grid_csv, markdown_report, table_csv
@@ -223,7 +240,8 @@ def _write_tables(
     name, sample = competition.name, competition.is_sample
     storage.write_text(folder / "grid.csv", grid_csv(grid))
     storage.write_text(folder / "table.csv", table_csv(grid))
-    storage.write_text(folder / "table.md", markdown_report(grid, comparisons, data=name, sample=sample))
+    text = markdown_report(grid, comparisons, data=name, sample=sample)
+    storage.write_text(folder / "table.md", "\n".join([text, *(f"{note}\n" for note in notes)]))
     save_figure(noise_figure(grid, tests, data=name, sample=sample), folder / "noise")
 
 

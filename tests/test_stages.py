@@ -7,12 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline import dataset, outputs, stages
+from pipeline import dataset, outputs, recipe, stages
 from pipeline.console import Voice
 from pipeline.errors import StorageError
 from pipeline.fits import FitResult
 from pipeline.grid import Grid
 from pipeline.ledger import Ledger
+from pipeline.model import load
+from pipeline.robustness.conditions import condition
 
 
 def grid_of(right_rows: dict[str, list[int]], rows: int = 1000) -> Grid:
@@ -106,3 +108,26 @@ def test_a_failed_run_keeps_the_old_submission_and_is_told_in_the_ledger(
     assert settings.submission.read_text() == "old"
     (run,) = Ledger(settings.runs).runs()
     assert (run.status, "No space left" in run.reason) == ("failed", True)
+
+
+def test_views_are_averaged_for_clean_rows_and_the_submission(tmp_path, sample, quick_recipe):
+    seen = dataclasses.replace(quick_recipe, run=recipe.RunDefaults(views=("turn left 8", "shift down 1")))
+    settings = settings_in(tmp_path, seen, sigmas=(0.0,), repeats=2)
+    outcome = stages.run(sample, settings, Voice(quiet=True))
+    looks = [condition(name) for name in ("clean", "turn left 8", "shift down 1")]
+
+    def answered(part, images):
+        models = [load(path).network for path in sorted(outcome.folder.glob(f"models/{part}/*"))]
+        assert len(models) == 2
+        return np.mean([net.probabilities(look.apply(images)) for net in models for look in looks], axis=0).argmax(1)
+
+    with np.load(outcome.folder / "holdout.npz") as file:
+        rows, correct = file["rows"], file["correct"]
+    held = sample.train.take(rows)
+    assert np.array_equal(answered("holdout", held.images) == held.labels, correct)
+    lines = settings.submission.read_text().split()[1:]
+    expected = sample.train.classes[answered("final", sample.test.images)]
+    assert [int(line.split(",")[1]) for line in lines] == expected.tolist()
+    sentence = "are answered on average over the picture as it is and turn left 8, shift down 1."
+    assert outcome.notes[0].endswith(sentence)
+    assert sentence in (outcome.folder / "table.md").read_text(encoding="utf-8")

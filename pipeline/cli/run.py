@@ -231,8 +231,8 @@ def _check_together(
         raise click.UsageError("--pseudo-labels goes with a cross-validation: add --cv 5.")
     if submit_level is not None and submit_level not in levels:
         raise click.UsageError(
-            f"--submit-level {submit_level:g} is not among the noise levels {given}: choose one of them, or add it with "
-            "--noise."
+            f"--submit-level {submit_level:g} is not among the noise levels {given}: choose one of them, or add it with"
+            " --noise."
         )
 
 
@@ -250,8 +250,8 @@ def _by_holdout(competition: Competition, voice: Voice, **settings: Any) -> Path
             width=voice.console.width,
         )
     )
-    if outcome.doubt:
-        voice.result(outcome.doubt)
+    for note in outcome.notes:
+        voice.result(note)
     voice.say(f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because}).")
     return outcome.folder
 

@@ -151,8 +151,8 @@ def committee_figure(run: Summary) -> Figure:
         axes.set_xlabel("Accuracy in %, out of fold")
         axes.set_title("Members and their committee, fold by fold", loc="left", fontweight="bold", fontsize=11)
         caption = (
-            f"{SAMPLE_WARNING + ' ' if run.sample else ''}{run.data}: {run.rows:,} rows. Strokes: folds. Dot and bar: mean and "
-            "95 % t-interval over the folds."
+            f"{SAMPLE_WARNING + ' ' if run.sample else ''}{run.data}: {run.rows:,} rows. Strokes: folds. Dot and bar: "
+            "mean and 95 % t-interval over the folds."
         )
         figure.text(
             0.02, 0.08 / height, "\n".join(textwrap.wrap(caption, 118)), fontsize=8, color="#444444", va="bottom"

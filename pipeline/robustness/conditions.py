@@ -28,8 +28,9 @@ MOVES = {"shift": (DIRECTIONS, FARTHEST_SHIFT, "pixels"), "turn": (TURNS, FARTHE
 class Condition:
     """A test condition; `condition` makes them.
 
-    name: as tables show it. kind: "σ", a direction, "turn left" or "turn right", or a corruption. strength: σ, pixels,
-    degrees, or severity; 0 changes nothing. seed: all randomness follows from it and the condition, so it is the same for every model.
+    name: as tables show it. kind: "σ", a direction, "turn left" or "turn right", or a corruption. strength: σ,
+    pixels, degrees, or severity; 0 changes nothing. seed: all randomness follows from it and the condition, so it
+    is the same for every model.
     """
 
     name: str

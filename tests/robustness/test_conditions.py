@@ -70,7 +70,9 @@ def test_other_texts_are_refused(text, words):
     assert str(caught.value) == words
 
 
-@pytest.mark.parametrize("text", ["σ 0.2", "shift down 2", "turn left 5", "rotate 4", "elastic_transform 1", "impulse_noise 5"])
+@pytest.mark.parametrize(
+    "text", ["σ 0.2", "shift down 2", "turn left 5", "rotate 4", "elastic_transform 1", "impulse_noise 5"]
+)
 def test_a_condition_is_the_same_every_time_and_in_every_process(text):
     first = condition(text, seed=3)
     again = pickle.loads(pickle.dumps(first))
