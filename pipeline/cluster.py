@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pipeline
+from pipeline import storage
 from pipeline.engine import attempt
 from pipeline.errors import InkproofError, UsageError
 from pipeline.fits import FitResult, FitTask, Rows
@@ -39,9 +42,9 @@ def fit_each_on_cluster(
 ) -> Iterator[tuple[FitTask, FitResult | str]]:
     """As engine.fit_each, on the Dask cluster whose scheduler has the address `scheduler`, such as tcp://host:8786.
 
-    Without an address, on `jobs` worker processes of this machine. Epochs are told when their fit has ended.
-    Raises UsageError for an address where no scheduler answers, InkproofError for workers that cannot do the
-    work, and when the cluster goes away.
+    Without an address, on `jobs` worker processes of this machine. Epochs are told as news of them comes; those
+    that no news came of, when their fit has ended. Raises UsageError for an address where no scheduler answers,
+    InkproofError for workers that cannot do the work, and when the cluster goes away.
     """
     from distributed import as_completed
 
@@ -53,14 +56,56 @@ def fit_each_on_cluster(
             # A task and not `scatter`: the scheduler can make the result of a task again, scattered data is
             # lost with the last worker that holds it.
             shared = client.submit(_same, rows, pure=False)
-        futures = {client.submit(attempt, task, shared, pure=False): task for task in tasks}
+        news = _News(tasks, on_epoch)
+        topic = f"inkproof-epochs-{uuid.uuid4().hex}"  # a scheduler may serve several comparisons
+        client.subscribe_topic(topic, news.heard)
+        futures = {
+            client.submit(attempt, task, shared, _Teller(topic, number), pure=False): task
+            for number, task in enumerate(tasks)
+        }
         for future in as_completed(futures, loop=client.loop):
             task = futures[future]
             outcome = _outcome(future)
             if not isinstance(outcome, str):
-                _tell(task, outcome, folder / f"{task.file_name}.jsonl", on_epoch)
+                lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in outcome.history)
+                storage.write_text(folder / f"{task.file_name}.jsonl", lines)
+                news.tell(task, outcome.history)
             yield task, outcome
             future.release()
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Called in a worker after each epoch of task `number`: the scheduler passes the news on, nobody waits for it."""
+
+    topic: str
+    number: int
+
+    def __call__(self, epoch: Epoch) -> None:
+        from distributed import get_worker
+
+        get_worker().log_event(self.topic, [self.number, asdict(epoch)])
+
+
+class _News:
+    """Calls on_epoch once for each epoch of each task, however often, and in which order, it hears of them."""
+
+    def __init__(self, tasks: Sequence[FitTask], on_epoch: Callable[[FitTask, Epoch], None]) -> None:
+        self.tasks, self.on_epoch = tasks, on_epoch
+        self.told: dict[str, set[int]] = {task.name: set() for task in tasks}
+        self.telling = threading.Lock()  # `heard` comes from the client's own thread
+
+    def heard(self, event: tuple[float, tuple[int, dict[str, Any]]]) -> None:
+        """What _Teller sent, with the time that the scheduler got it."""
+        number, epoch = event[1]
+        self.tell(self.tasks[number], [Epoch(**epoch)])
+
+    def tell(self, task: FitTask, history: Sequence[Epoch]) -> None:
+        with self.telling:
+            for epoch in history:
+                if epoch.epoch not in self.told[task.name]:
+                    self.told[task.name].add(epoch.epoch)
+                    self.on_epoch(task, epoch)
 
 
 def _outcome(future: Future) -> FitResult | str:
@@ -134,10 +179,3 @@ def _about_this_process() -> dict[str, str]:
         "NumPy": numpy.__version__,
         KERNELS: os.environ.get(KERNELS, "unset"),
     }
-
-
-def _tell(task: FitTask, result: FitResult, file: Path, on_epoch: Callable[[FitTask, Epoch], None]) -> None:
-    with file.open("w", encoding="utf-8") as lines:
-        for epoch in result.history:
-            lines.write(json.dumps(asdict(epoch)) + "\n")
-            on_epoch(task, epoch)

@@ -20,7 +20,7 @@ import numpy as np
 from pipeline import model, storage
 from pipeline.cluster import fit_each_on_cluster
 from pipeline.console import Voice
-from pipeline.dataset import Competition, Digits
+from pipeline.dataset import Competition
 from pipeline.engine import failure, fit_each
 from pipeline.errors import DataError, InkproofError, UsageError
 from pipeline.fits import FitResult, FitTask
@@ -31,10 +31,15 @@ from pipeline.matrix.kept import load_fit, save_fit, task_fingerprint
 from pipeline.matrix.layout import Settings, Work, lay_out
 from pipeline.report.tables import grid_csv, table_csv
 from pipeline.robustness.honesty import Finding
-from pipeline.run_folder import data_record, git_commit, holdout_record, new_run_id, versions
+from pipeline.run_folder import data_record, git_commit, holdout_record, new_run_id, save_held_out, versions
 from pipeline.statistics import Comparison, compare_to_baseline, wilson_interval
 
-PLAN, HELD_OUT = "compare.json", "held_out.npz"
+PLAN = "compare.json"
+# Of the settings, those that results follow from.
+PLANNED = (
+    "train", "test", "repeats", "holdout", "seed", "baseline", "certify", "certify_rows", "certify_samples",
+    "certify_alpha", "check_rows",
+)  # fmt: skip
 # In fits/<fit>/. Deep enough for `predict` and `serve` not to take a comparison's networks for a main job's.
 RESULT, MODEL = "result.safetensors", "model.safetensors"
 
@@ -98,10 +103,9 @@ def compare(competition: Competition, settings: Settings, voice: Voice, *, resum
 
 def plan_of(settings: Settings, competition: Competition) -> dict[str, Any]:
     """All that the results follow from, as JSON values: equal plans are the same comparison."""
-    names = ("train", "test", "repeats", "holdout", "seed", "baseline", "certify", "certify_rows")
     plan = {
         "recipe": settings.recipe.record,
-        **{name: getattr(settings, name) for name in (*names, "certify_samples", "check_rows")},
+        **{name: getattr(settings, name) for name in PLANNED},
         "data": {"name": competition.name, "fingerprint": competition.fingerprint},
         "versions": versions(),
     }
@@ -111,11 +115,15 @@ def plan_of(settings: Settings, competition: Competition) -> dict[str, Any]:
 def read_plan(runs: Path, run_id: str) -> dict[str, Any]:
     """The plan of the comparison with that id below `runs`. Raises UsageError where there is none."""
     try:
-        return json.loads((runs / run_id / PLAN).read_text(encoding="utf-8"))
+        plan = json.loads((runs / run_id / PLAN).read_text(encoding="utf-8"))
+        if not isinstance(plan, dict) or not plan.keys() >= {*PLANNED, "recipe", "data", "source", "command"}:
+            raise ValueError("its content is not that of a comparison")
+        return plan
     except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"{runs / run_id} holds no comparison that could be resumed ({error}): give the id of a run that "
-            "`python main.py compare` began."
+            f"{runs / run_id} holds no comparison that could be resumed ({PLAN}: {why}): give the id of a run that "
+            "`python main.py compare` began, or begin anew without --resume."
         ) from error
 
 
@@ -125,7 +133,10 @@ def _unfinished(runs: Path, plan: dict[str, Any]) -> str | None:
         folder = path.parent
         if (folder / "run.json").exists() or is_held(folder / "running.lock"):
             continue
-        found = read_plan(runs, folder.name)
+        try:
+            found = read_plan(runs, folder.name)
+        except UsageError:  # damaged: no comparison that could go on
+            continue
         if {key: found.get(key) for key in plan} == plan:
             return folder.name
     return None
@@ -135,7 +146,7 @@ def _compare(
     competition: Competition, settings: Settings, voice: Voice, work: Work, folder: Path
 ) -> tuple[Outcome, dict[str, Any]]:
     begin = time.perf_counter()
-    _save_holdout(folder / HELD_OUT, work.held, competition.train.classes)
+    save_held_out(folder, work.held, competition.train.classes)
     results = _fit(competition, settings, voice, work, folder)
     grid = _grid(work, results)
     comparisons = compare_to_baseline(grid, work.baseline, grid.conditions) if len(work.trained) > 1 else []
@@ -193,7 +204,7 @@ def _fit(competition: Competition, settings: Settings, voice: Voice, work: Work,
     if missing:
         with (
             voice.fits("Training", missing) as on_epoch,
-            closing(_outcomes(settings, work, missing, folder, on_epoch)) as outcomes,
+            closing(_outcomes(settings, work, missing, folder, on_epoch, voice)) as outcomes,
         ):
             for task, outcome in outcomes:
                 if isinstance(outcome, str):
@@ -211,12 +222,12 @@ def _fit(competition: Competition, settings: Settings, voice: Voice, work: Work,
 
 
 def _outcomes(
-    settings: Settings, work: Work, tasks: list[FitTask], folder: Path, on_epoch: Any
+    settings: Settings, work: Work, tasks: list[FitTask], folder: Path, on_epoch: Any, voice: Voice
 ) -> Iterator[tuple[FitTask, FitResult | str]]:
     arguments = {"jobs": settings.jobs, "folder": folder / "history", "on_epoch": on_epoch}
     if settings.engine == "dask":
         return fit_each_on_cluster(tasks, work.rows, scheduler=settings.scheduler, **arguments)
-    return fit_each(tasks, work.rows, **arguments)
+    return fit_each(tasks, work.rows, say=voice.say, **arguments)
 
 
 def _grid(work: Work, results: Sequence[FitResult]) -> Grid:
@@ -239,14 +250,8 @@ def _save_model(competition: Competition, task: FitTask, result: FitResult, path
     about = {
         "recipe": task.recipe.record,
         "sigma": task.sigma,
-        "adversary": task.adversary and asdict(task.adversary),
         "key": list(task.key),
         "data": competition.name,
         "data_fingerprint": competition.fingerprint,
     }
     model.save(model.Model(network, train.classes, train.side, about), path)
-
-
-def _save_holdout(path: Path, held: Digits, classes: np.ndarray) -> None:
-    with storage.atomic_file(path) as file:
-        np.savez_compressed(file, images=held.images, labels=held.labels, classes=classes)

@@ -57,6 +57,26 @@ class Voice:
             yield _line
 
 
+    @contextmanager
+    def counting(self, what: str, total: int, done: int = 0) -> Iterator[Callable[[str], None]]:
+        """Gives the function to call with a line on each of `total` pieces of work, `done` of which are done."""
+        if self.quiet or not sys.stdout.isatty():
+            yield self.say
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=self.console, speed_estimate_period=3600) as progress:
+            bar = progress.add_task(what, total=total, completed=done)
+
+            def told(line: str) -> None:
+                self.said.append(line)
+                progress.console.print(line)
+                progress.advance(bar)
+
+            yield told
+
+
 def _accuracy(epoch: Epoch) -> str:
     if epoch.validation_accuracy is None:
         return f"training accuracy {epoch.train_accuracy:.2%}"

@@ -10,11 +10,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import pipeline
-from pipeline.dataset import Competition
+from pipeline import storage
+from pipeline.dataset import Competition, Digits
 from pipeline.statistics import Estimate
 
 RUNS = Path("runs")
+HELD_OUT = "held_out.npz"  # the holdout's pictures and labels, for the report
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "safetensors", "joblib")
 
 
@@ -57,3 +61,9 @@ def data_record(competition: Competition) -> dict[str, Any]:
 def holdout_record(accuracy: Estimate, rows: int, of: str) -> dict[str, Any]:
     """The figure that a run stands for, a share of 1 with its 95 % interval, as run.json and the ledger keep it."""
     return {"rows": rows, "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "of": of}
+
+
+def save_held_out(folder: Path, held: Digits, classes: np.ndarray) -> None:
+    """Write the holdout's images (n, side, side) uint8, labels (n,) and classes (k,) to `folder`/held_out.npz."""
+    with storage.atomic_file(folder / HELD_OUT) as file:
+        np.savez_compressed(file, images=held.images, labels=held.labels, classes=classes)

@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 
 from pipeline import recipe
-from pipeline.cluster import fit_each_on_cluster
+from pipeline.cluster import _News, fit_each_on_cluster
 from pipeline.engine import fit_each
 from pipeline.errors import InkproofError, UsageError
 from pipeline.fits import FitTask
 from pipeline.robustness.conditions import condition
+from pipeline.training import Epoch
 
 pytest.importorskip("distributed")
-
-ROOT = Path(__file__).parent.parent
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,6 +94,50 @@ class DeadlyOnce:
         return images
 
 
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+    """A test condition that changes nothing, but holds its fit up until the file is there."""
+
+    marker: Path
+
+    def apply(self, images):
+        deadline = time.monotonic() + 60
+        while not self.marker.exists():
+            if time.monotonic() > deadline:
+                raise InkproofError("Nobody heard of the epochs of a fit that is not done.")
+            time.sleep(0.02)
+        return images
+
+
+def test_epochs_are_told_while_their_fit_runs(tmp_path, bars, quick_recipe, cluster):
+    marker, seen = tmp_path / "heard", []
+
+    def on_epoch(task, epoch):
+        seen.append((task.name, epoch.epoch))
+        if len(seen) == 2 * 5:  # all epochs of both fits, neither of which can end before
+            marker.touch()
+
+    tasks = [
+        dataclasses.replace(task, conditions=[*task.conditions, Waiting(marker)])
+        for task in tasks_of(quick_recipe, epochs=5, count=2)
+    ]
+    arguments = {"scheduler": cluster[0], "jobs": 2, "folder": tmp_path / "there", "on_epoch": on_epoch}
+    outcomes = {task.name: found for task, found in fit_each_on_cluster(tasks, bars, **arguments)}
+    assert all(not isinstance(found, str) for found in outcomes.values()), outcomes
+    assert sorted(seen) == [(task.name, epoch) for task in tasks for epoch in range(1, 6)]
+
+
+def test_an_epoch_that_is_heard_of_twice_is_told_once_and_one_never_heard_of_at_the_end(quick_recipe):
+    (task,) = tasks_of(quick_recipe, epochs=3, count=1)
+    seen = []
+    news = _News([task], lambda task, epoch: seen.append(epoch.epoch))
+    first, second, third = (Epoch(number, 0.1, 1.0, 0.5, None, None, 0.1) for number in (1, 2, 3))
+    for epoch in (first, third, first):  # news of the second was lost, a killed worker's fit began anew
+        news.heard((0.0, (0, dataclasses.asdict(epoch))))
+    news.tell(task, [first, second, third])
+    assert seen == [1, 3, 2]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_worker_killed_in_the_middle_costs_no_result(tmp_path, bars, quick_recipe, cluster):
     address, workers = cluster
@@ -103,7 +146,12 @@ def test_a_worker_killed_in_the_middle_costs_no_result(tmp_path, bars, quick_rec
         dataclasses.replace(task, conditions=[*task.conditions, DeadlyOnce(marker)])
         for task in tasks_of(quick_recipe, epochs=20)
     ]
-    arguments = {"scheduler": address, "jobs": 2, "folder": tmp_path / "there", "on_epoch": lambda *a: None}
+    seen = []
+
+    def on_epoch(task, epoch):
+        seen.append((task.name, epoch.epoch))
+
+    arguments = {"scheduler": address, "jobs": 2, "folder": tmp_path / "there", "on_epoch": on_epoch}
     there = results_of(fit_each_on_cluster(tasks, bars, **arguments))
     assert marker.exists()
     deadline = time.monotonic() + 10
@@ -112,6 +160,7 @@ def test_a_worker_killed_in_the_middle_costs_no_result(tmp_path, bars, quick_rec
     assert sorted(worker.poll() is None for worker in workers) == [False, True]
     here = results_of(fit_each(tasks, bars, jobs=1, folder=tmp_path / "here", on_epoch=lambda *a: None))
     assert there == here
+    assert sorted(seen) == sorted((task.name, epoch) for task in tasks for epoch in range(1, 21))
     assert len((tmp_path / "there" / "sigma-0.1-repeat-3.jsonl").read_text().splitlines()) == 20
 
 

@@ -167,6 +167,22 @@ def test_resuming_what_is_no_comparison_is_told(tmp_path):
         compare.read_plan(tmp_path, "nothing")
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"train": ["clean"]}'])
+def test_a_damaged_plan_is_told_when_resumed_and_passed_over_otherwise(tmp_path, sample, quick_recipe, content):
+    settings = settings_in(tmp_path, quick_recipe, repeats=1)
+    damaged = settings.runs / "damaged" / "compare.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match="holds no comparison that could be resumed"):
+        compare.read_plan(settings.runs, "damaged")
+    plan = compare.plan_of(settings, sample)
+    assert compare._unfinished(settings.runs, plan) is None
+    whole = settings.runs / "a" / "compare.json"
+    whole.parent.mkdir()
+    whole.write_text(json.dumps({"command": "c", "source": "s", **plan}), encoding="utf-8")
+    assert compare._unfinished(settings.runs, plan) == "a"
+
+
 def test_a_comparisons_networks_are_not_taken_for_a_main_jobs(tmp_path, sample, quick_recipe):
     """`predict` and `serve` answer with the newest run's networks."""
     from pipeline.newest import newest_run

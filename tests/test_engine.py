@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from pipeline import recipe
+from pipeline import engine, recipe
 from pipeline.engine import fit_each, run_fits
 from pipeline.errors import InkproofError
 from pipeline.fits import FitTask
@@ -74,20 +76,52 @@ def test_a_fit_that_fails_is_named_and_the_others_finish(tmp_path, bars, quick_r
 
 
 class Deadly:
-    """A test condition that kills the process that asks for it, as a system without memory does."""
+    """A test condition that kills the process that asks for it, as a system without memory does; `times` in all."""
 
     name = "deadly"
 
+    def __init__(self, folder, times):
+        self.folder, self.times = folder, times
+
     def apply(self, images):
-        os.kill(os.getpid(), signal.SIGKILL)
+        died = len(list(self.folder.glob("died-*")))
+        if died < self.times:
+            (self.folder / f"died-{died}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return images
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_a_worker_that_is_killed_is_told(tmp_path, bars, quick_recipe):
+def test_a_worker_that_is_killed_costs_time_and_no_result(tmp_path, bars, quick_recipe):
+    tasks = [dataclasses.replace(task, conditions=CONDITIONS[:1]) for task in tasks_of(quick_recipe)]
+    expected = run_fits(tasks, bars, jobs=1, folder=tmp_path / "1", on_epoch=lambda *a: None)
+    tasks[0] = dataclasses.replace(tasks[0], conditions=[Deadly(tmp_path, 1)])
+    seen, said = [], []
+    found = {
+        task.name: result
+        for task, result in fit_each(
+            tasks,
+            bars,
+            jobs=2,
+            folder=tmp_path / "2",
+            on_epoch=lambda task, epoch: seen.append((task.name, epoch.epoch)),
+            say=said.append,
+        )
+    }
+    for task, result in zip(tasks, expected, strict=True):
+        assert found[task.name].values.tobytes() == result.values.tobytes()
+        assert found[task.name].probabilities.tobytes() == result.probabilities.tobytes()
+    assert sorted(seen) == [(task.name, epoch) for task in tasks for epoch in (1, 2, 3)]
+    (sentence,) = said
+    assert sentence.startswith("A worker process was killed from outside") and sentence.endswith("1 at a time.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_second_kill_is_told(tmp_path, bars, quick_recipe):
     good, bad = tasks_of(quick_recipe)
-    bad = dataclasses.replace(bad, conditions=[Deadly()])
-    with pytest.raises(InkproofError, match=r"^A worker process was killed from outside"):
-        list(fit_each([bad, good], bars, jobs=2, folder=tmp_path, on_epoch=lambda *a: None))
+    bad = dataclasses.replace(bad, conditions=[Deadly(tmp_path, 2)])
+    with pytest.raises(InkproofError, match=r"^A worker process was killed from outside.*, and another one when its"):
+        list(fit_each([bad, good], bars, jobs=2, folder=tmp_path, on_epoch=lambda *a: None, say=lambda line: None))
 
 
 def test_each_fit_is_given_as_soon_as_it_ends(tmp_path, bars, quick_recipe):
@@ -99,3 +133,22 @@ def test_each_fit_is_given_as_soon_as_it_ends(tmp_path, bars, quick_recipe):
     assert not begun.exists() or begun.read_text() == ""
     assert next(outcomes)[0] is later
     assert list(outcomes) == []
+
+
+def test_the_epochs_of_an_earlier_attempt_are_not_followed(tmp_path, bars, quick_recipe, monkeypatch):
+    """A fit that is done again finds its old file: neither are its lines told, nor does the new one begin amid one."""
+    (task,) = tasks_of(quick_recipe, [0.0])
+    old = {"epoch": 1, "learning_rate": 0.1, "train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": None}
+    old |= {"validation_accuracy": None, "seconds": 123456789.123}
+    (tmp_path / "sigma-0-repeat-1.jsonl").write_text(json.dumps(old) + "\n", encoding="utf-8")
+    real = engine._attempt
+
+    def after_a_look(*args, **kwargs):
+        time.sleep(0.1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(engine, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(engine, "_attempt", after_a_look)
+    seen = []
+    (result,) = run_fits([task], bars, jobs=1, folder=tmp_path, on_epoch=lambda task, epoch: seen.append(epoch))
+    assert seen == result.history
