@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 TRAIN_HELP = (
-    "How networks are trained, separated by commas: clean, recipe (the recipe's own changes), σ 0.2, shift, distort, "
-    "adversarial Linf 0.1 (with 7 behind it, seven steps a batch), or several joined by +."
+    "How networks are trained, separated by commas: clean, recipe (the recipe's own changes and attacks), σ 0.2, "
+    "σ 0.2 unclipped (on every picture, for certificates), shift, distort, adversarial Linf 0.1 (with 7 behind it, "
+    "seven steps a batch), or several joined by +."
 )
 TEST_HELP = (
     "What they are tested on, separated by commas: σ 0.2, shift right 4, gaussian_noise 3 or another corruption, "
@@ -60,6 +61,10 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--certify-samples", type=click.IntRange(1), default=10_000, show_default=True, help="Noisy copies of each."
 )
+@click.option(
+    "--certify-alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True,
+    help="How probable it may be that a row's certificate is wrong.",
+)  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), help="Networks trained at the same time; by default one a core.")
 @click.option(
     "--engine", type=click.Choice(["processes", "dask"]), default="processes", show_default=True,
@@ -94,7 +99,7 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     voice = Voice(quiet=given["quiet"])
     how = {"jobs": given["jobs"] or cores(), "engine": given["engine"], "scheduler": given["scheduler"], "runs": runs}
-    names = ("train", "test", "repeats", "holdout", "seed", "baseline", "certify", "certify_rows", "certify_samples")
+    names = [name for name in compare.PLANNED if name in given]
     if resume:
         _refuse_settings(context, ("recipe", *names))
         plan = compare.read_plan(runs, resume)

@@ -14,15 +14,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.robustness.conditions import Condition, condition
+from pipeline.robustness.conditions import MOVES, Condition, condition
 from pipeline.robustness.corruptions import SEVERITIES
 from pipeline.robustness.methods import METHODS, parse_attack
+from pipeline.robustness.names import known
 from pipeline.robustness.warps import DIRECTIONS
 
 DEFAULT = (
     "clean, σ 0.1, σ 0.2, σ 0.3, σ 0.5, shift right 1-6, shift all 4, corruptions 3, "
     "fgsm Linf 0.1, pgd Linf 0.05, pgd Linf 0.1"
 )
+
+NAMES = ("clean", "σ", "sigma", *MOVES, *SEVERITIES, *METHODS, "corruptions")
 
 
 def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[str]]:
@@ -33,9 +36,9 @@ def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[s
     conditions, attacks = {"clean": condition("clean", seed=seed)}, {}
     for text in texts:
         for single in _expand(text):
-            if single.split()[:1] and single.split()[0] in METHODS:
+            words = single.split()
+            if words and known("test condition or attack", words[0], NAMES) in METHODS:
                 method, ball = parse_attack(single)
-                words = single.split()
                 attacks[f"{words[0]} {ball.norm} {ball.epsilon:g}"] = method
             else:
                 one = condition(single, seed=seed)

@@ -38,6 +38,7 @@ class Settings:
     certify: float | None = None
     certify_rows: int = 500
     certify_samples: int = 10_000
+    certify_alpha: float = 0.001
     check_rows: int = 200
     jobs: int = 1
     engine: str = "processes"
@@ -79,7 +80,9 @@ def lay_out(train: Digits, settings: Settings) -> Work:
     check_fit(conditions, train.side)
     certifying = None
     if settings.certify is not None:
-        certifying = Certifying(settings.certify, settings.certify_rows, settings.certify_samples)
+        certifying = Certifying(
+            settings.certify, settings.certify_rows, settings.certify_samples, settings.certify_alpha
+        )
     tasks = [
         FitTask(
             f"{one.name}, repeat {repeat + 1}",
@@ -87,7 +90,6 @@ def lay_out(train: Digits, settings: Settings) -> Work:
             one.sigma,
             (settings.seed, FITS, repeat),
             conditions,
-            one.adversary,
             tuple(attacks),
             # Checks and certificates take time and tell of the method of training: one network of each will do.
             settings.check_rows if repeat == 0 else 0,

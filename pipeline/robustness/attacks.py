@@ -39,14 +39,17 @@ class Ball:
         number("ε", self.epsilon, at_least=0)
 
     def clip(self, pictures: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """The pictures, brought into the ball around `clean` and into [0, 1]; a new array."""
+        """The pictures, brought into the ball around `clean` and into [0, 1]; a new array.
+
+        Where `clean` itself is outside of [0, 1], with unclipped noise on it, up to there.
+        """
         change = pictures - clean
         if self.norm == "Linf":
             np.clip(change, -self.epsilon, self.epsilon, out=change)
         else:
             change *= np.minimum(1, self.epsilon / np.maximum(lengths(change), 1e-12))
         # Clipping to [0, 1] moves each pixel towards the clean one, so it cannot leave the ball again.
-        return np.clip(clean + change, 0, 1)
+        return np.clip(clean + change, np.minimum(clean, 0), np.maximum(clean, 1))
 
     def steepest(self, gradient: np.ndarray) -> np.ndarray:
         """The change of size 1 in this norm along which a function of this gradient grows fastest."""

@@ -63,6 +63,14 @@ def test_training_noise_is_fresh_and_leaves_clean_rows():
     assert (first[:5] != second[:5]).mean() > 0.9
 
 
+def test_unclipped_training_noise_leaves_the_range_of_pixels():
+    batch = np.full((100, 28, 28), 0.9, np.float32)
+    noise = NoiseOnShare(0.25, share=1.0, clip=False)(batch, rng=np.random.default_rng(0)) - 0.9
+    assert noise.mean() == pytest.approx(0, abs=0.005)
+    assert noise.std() == pytest.approx(0.25, rel=0.01)
+    assert (noise > 0.1).mean() == pytest.approx(stats.norm.sf(0.4), rel=0.02)  # what clipping would take away
+
+
 def test_training_noise_of_zero_draws_nothing():
     rng = np.random.default_rng(0)
     NoiseOnShare(0.0)(np.zeros((4, 2, 2), np.float32), rng=rng)

@@ -34,12 +34,14 @@ def test_the_default_names_exist_and_suit_small_pictures():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("rotat 3", "There is no test condition 'rotat': did you mean rotate?"),
+        ("rotat 3", "There is no test condition or attack 'rotat': did you mean rotate?"),
         ("rotate 6", "severity of rotate must be a whole number from 0"),
         ("rotate 5-1", "a span begins with its smaller number"),
         ("shift rihgt 2", "did you mean right?"),
         ("pgd Linf -1", "ε must be"),
-        ("pdg Linf 0.1", "A test condition is written as"),
+        ("pdg Linf 0.1", "There is no test condition or attack 'pdg': did you mean pgd?"),
+        ("corruption 3", "did you mean corruptions?"),
+        ("pgd Linf", "An attack is written as"),
         ("", "A test condition is written as"),
     ],
 )

@@ -50,6 +50,18 @@ def test_one_fast_step_is_the_best_change_of_a_linear_network():
     assert moved.mean() == pytest.approx(0.859375 * best, rel=0.01)
 
 
+def test_unclipped_noise_stays_in_what_is_attacked():
+    """Pixels that noise has taken out of [0, 1] are neither brought back nor led further out."""
+    noisy = np.random.default_rng(1).normal(0.5, 0.5, (20, 6, 6)).astype(np.float32)
+    batch, labels = noisy.copy(), np.zeros(20, int)
+    AdversarialTraining(0.1)(small_net(), batch, labels, rng=np.random.default_rng(0))
+    assert np.abs(batch - noisy).max() <= 0.1 + 1e-6
+    low, high = noisy < 0, noisy > 1
+    assert low.sum() > 50 and high.sum() > 50
+    assert np.all(batch[low] >= noisy[low]) and np.all(batch[high] <= noisy[high])
+    assert (batch[low] > noisy[low]).any() and (batch == noisy).any()
+
+
 def test_epsilon_0_changes_nothing_and_draws_nothing():
     rng, batch = np.random.default_rng(0), np.full((4, 6, 6), 0.5, np.float32)
     AdversarialTraining(0)(small_net(), batch, np.zeros(4, int), rng=rng)
