@@ -71,6 +71,9 @@ def _axis(family: str, attacks: Sequence[str]) -> tuple[str, str]:
     if family.startswith("shift "):
         direction = family.removeprefix("shift ")
         return f"Accuracy against a shift {direction}", f"pixels that the test pictures are moved {direction}"
+    if family.startswith("turn "):
+        direction = family.removeprefix("turn ")
+        return f"Accuracy against a turn to the {direction}", f"degrees that the test pictures are turned {direction}"
     if any(attack.startswith(family) for attack in attacks):
         method, norm = family.split()
         unit = "no pixel changes by more than ε" if norm == "Linf" else "L2 length of the change at most ε"

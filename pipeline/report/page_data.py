@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from pipeline import model
 from pipeline.errors import DataError, UsageError
 from pipeline.grid import Grid
 from pipeline.matrix.kept import load_fit
 from pipeline.robustness.certificates import Certificates
 from pipeline.robustness.honesty import Finding
+from pipeline.run_folder import HELD_OUT
 from pipeline.statistics import Comparison, Estimate, cell_estimates
 
 EPOCH_FIGURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
@@ -23,7 +26,7 @@ EPOCH_FIGURES = ("train_loss", "validation_loss", "train_accuracy", "validation_
 
 @dataclass(frozen=True)
 class Rows:
-    """The holdout of a comparison, and what each way of training said to it as it is.
+    """The holdout of a run, and what each way of training said to it as it is.
 
     images (n, side, side) uint8, labels (n,) indices into classes (k,).
     averaged (T, n, k): probabilities averaged over repeats. first (T, n, k): of the first repeat alone.
@@ -40,8 +43,9 @@ class Rows:
 class RunData:
     """A run as the report sees it. cells: T lists of C accuracies with intervals, shares 0 to 1.
 
-    histories: epochs (tables as training wrote them) of each network, by trained row. A main job's run has
-    neither rows nor findings nor certificates.
+    histories: epochs (tables as training wrote them) of each network, by trained row. rows: None where the run no
+    longer has its networks. A main job's run has neither findings nor certificates. shown: the trained row that the
+    page shows first where it can show only one.
     """
 
     folder: Path
@@ -58,6 +62,7 @@ class RunData:
     rows: Rows | None = None
     findings: dict[str, Sequence[Finding]] = field(default_factory=dict)
     certificates: dict[str, Certificates] = field(default_factory=dict)
+    shown: int = 0
 
     @property
     def is_comparison(self) -> bool:
@@ -81,9 +86,18 @@ def read_run(folder: Path) -> RunData:
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / 'run.json'} cannot be read ({error}): run the command again.") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{folder / 'run.json'} does not hold what a run writes: run the command again.")
+    if record.get("kind") == "tune":
+        raise UsageError(f"{folder} is a search, which has no page: its figures and trials.csv lie in that folder.")
+    if record.get("kind") == "folds":
+        raise UsageError(
+            f"The run in {folder} is a cross-validation, which has no report: its tables are {folder / 'table.md'} "
+            f"and {folder / 'folds.csv'}."
+        )
     try:
         return _comparison(folder, record) if record.get("kind") == "compare" else _main_job(folder, record)
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, LookupError, ValueError, TypeError, BadZipFile) as error:
         raise DataError(
             f"The run in {folder} is incomplete ({type(error).__name__}: {error}): run its command again, "
             f"{record.get('command', 'python main.py')!r}."
@@ -93,8 +107,7 @@ def read_run(folder: Path) -> RunData:
 def _comparison(folder: Path, record: dict[str, Any]) -> RunData:
     trained, conditions = tuple(record["trained"]), tuple(record["conditions"])
     results = [load_fit(folder / "fits" / name / "result.safetensors") for name in record["fits"]]
-    with np.load(folder / "held_out.npz") as file:
-        images, labels, classes = (file[name] for name in ("images", "labels", "classes"))
+    images, labels, classes = _held_out(folder)
     stacked = np.stack([result.probabilities for result in results])
     by_row = stacked.reshape(record["repeats"], len(trained), *stacked.shape[1:]).swapaxes(0, 1)
     averaged = by_row.mean(axis=1)
@@ -138,17 +151,44 @@ def _main_job(folder: Path, record: dict[str, Any]) -> RunData:
         for line in lines
     }
     repeats = int(lines[0]["repeats"])
-    histories = {}
-    for name in trained:
-        stem = name.replace("σ", "sigma").replace(" ", "-")
-        files = [folder / "history" / f"{stem}-repeat-{repeat + 1}.jsonl" for repeat in range(repeats)]
-        histories[name] = [
-            [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] for file in files
-        ]
+    stems = {
+        name: [f"{name.replace('σ', 'sigma').replace(' ', '-')}-repeat-{repeat + 1}" for repeat in range(repeats)]
+        for name in trained
+    }
+    histories = {name: [_epochs(folder / "history" / f"{stem}.jsonl") for stem in row] for name, row in stems.items()}
     cells = [[found[name, condition] for condition in conditions] for name in trained]
     return RunData(
-        folder, record, trained, conditions, repeats, int(lines[0]["rows"]), cells, _comparisons(record), histories
+        folder,
+        record,
+        trained,
+        conditions,
+        repeats,
+        int(lines[0]["rows"]),
+        cells,
+        _comparisons(record),
+        histories,
+        rows=_asked_again(folder, list(stems.values())),
+        shown=trained.index(f"σ {record['submitted_level']:g}"),
     )
+
+
+def _asked_again(folder: Path, stems: list[list[str]]) -> Rows | None:
+    """What the main job's networks, by trained row, say to the holdout; None where the folder has them no longer."""
+    files = [[folder / "models" / "holdout" / f"{stem}.safetensors" for stem in row] for row in stems]
+    if not all(file.exists() for file in [folder / HELD_OUT, *(file for row in files for file in row)]):
+        return None
+    images, labels, classes = _held_out(folder)
+    said = np.stack([[model.load(file).network.probabilities(images) for file in row] for row in files])
+    return Rows(images, labels, classes, said.mean(axis=1), said[:, 0])
+
+
+def _epochs(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def _held_out(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    with (folder / HELD_OUT).open("rb") as file, np.load(file) as arrays:  # np.load alone leaves a damaged one open
+        return arrays["images"], arrays["labels"], arrays["classes"]
 
 
 def _comparisons(record: dict[str, Any]) -> list[Comparison]:

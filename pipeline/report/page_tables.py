@@ -34,6 +34,7 @@ def tables(run: RunData) -> dict[str, pd.DataFrame]:
         found["calibration"] = pd.DataFrame(_calibration(run))
     if run.certificates:
         found["certificates"] = pd.DataFrame(_certificates(run))
+        found["certified-rows"] = pd.DataFrame(_certified_rows(run))
     return found
 
 
@@ -123,3 +124,19 @@ def _certificates(run: RunData) -> list[dict]:
         abstained = float((one.classes < 0).mean())
         found.append({"train": name, "rows": len(labels), **at, "average_radius": average, "abstained": abstained})
     return found
+
+
+def _certified_rows(run: RunData) -> list[dict]:
+    """Row by row of the holdout: the class that is certified, or "abstain", and the L2 radius that it holds for."""
+    classes = run.rows.classes.tolist()
+    return [
+        {
+            "train": name,
+            "row": row,
+            "true": classes[run.rows.labels[row]],
+            "certified": classes[said] if said >= 0 else "abstain",
+            "radius": radius,
+        }
+        for name, one in run.certificates.items()
+        for row, (said, radius) in enumerate(zip(one.classes.tolist(), one.radius.tolist(), strict=True))
+    ]

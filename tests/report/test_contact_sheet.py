@@ -35,6 +35,12 @@ def test_the_noisy_share_comes_first():
     assert (copies[2:] == 128).all()
 
 
+def test_unclipped_noise_is_shown_as_black_and_white():
+    images = np.zeros((4, 8, 8), np.uint8)
+    copies = draw_copies(images, NoiseOnShare(0.1, share=1.0, clip=False), 4, rng=np.random.default_rng(0))
+    assert copies.max() < 128 and (copies == 0).mean() == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize("side", [8, 28, 200])
 def test_the_sheet_holds_every_picture_at_its_place(side):
     images = np.random.default_rng(0).integers(0, 256, (2, side, side), dtype=np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -104,6 +105,35 @@ def test_a_comparisons_page_has_every_part(pages):
         assert part in words, part
 
 
+def test_a_main_jobs_page_has_the_mistakes_too(runs, pages):
+    page = Page(pages[1].read_text(encoding="utf-8"))
+    assert page.headings == [
+        "Verdicts", "The matrix", "Figures", "Calibration", "Confusion on clean pictures", "The worst mistakes",
+        "What each test condition looks like", "How to repeat it",
+    ]  # fmt: skip
+    record = json.loads((runs[1] / "run.json").read_text(encoding="utf-8"))
+    assert f"Submitted: networks at σ {record['submitted_level']:g}, {record['submitted_because']}." in page.words
+    confusion = pd.read_csv(runs[1] / "report" / "confusion.csv")
+    part = confusion[confusion["train"] == f"σ {record['submitted_level']:g}"]
+    right = part[part["true"] == part["said"]]["rows"].sum()
+    assert right / part["rows"].sum() == pytest.approx(record["holdout"]["accuracy"], abs=1e-9)
+    assert part["rows"].sum() == record["holdout"]["rows"]
+    assert sum(address.startswith("data:") for address in page.addresses) > len(read_run(runs[1]).conditions)
+
+
+def test_a_main_job_without_its_networks_has_a_page_without_mistakes(runs, pages, tmp_path):
+    lean = tmp_path / "lean"
+    shutil.copytree(runs[1], lean, ignore=shutil.ignore_patterns("models"))
+    page = Page(write_report(lean).read_text(encoding="utf-8"))
+    assert page.headings == ["Verdicts", "The matrix", "Figures", "How to repeat it"]
+
+
+def test_a_cross_validation_has_no_page_and_its_tables_are_named(runs, tmp_path):
+    (tmp_path / "run.json").write_text('{"kind": "folds"}', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"is a cross-validation, which has no report: its tables are .*folds\.csv"):
+        read_run(tmp_path)
+
+
 def test_every_figure_and_table_lies_beside_it(runs, pages):
     files = {path.name for path in (runs[0] / "report").iterdir()}
     figures = {name[:-4] for name in files if name.endswith(".svg")}
@@ -113,7 +143,8 @@ def test_every_figure_and_table_lies_beside_it(runs, pages):
     assert {f"{name}.png" for name in figures} <= files
     tables = {name[:-4] for name in files if name.endswith(".csv")}
     assert tables == {
-        "matrix", "epochs", "verdicts", "honesty", "confusion", "classes", "calibration", "certificates"
+        "matrix", "epochs", "verdicts", "honesty", "confusion", "classes", "calibration", "certificates",
+        "certified-rows",
     }  # fmt: skip
     twin = json.loads((runs[0] / "report.json").read_text(encoding="utf-8"))
     assert set(twin["tables"]) == tables and len(twin["verdicts"]) == 2
@@ -137,6 +168,44 @@ def test_its_tables_agree_with_the_grid(runs, pages):
     one = confusion[(confusion["train"] == "clean") & (confusion["true"] == 3)].set_index("said")["rows"]
     recall = classes[(classes["train"] == "clean") & (classes["class"] == 3)]["recall"].item()
     assert recall == pytest.approx(one[3] / one.sum(), abs=1e-5)
+
+
+def test_every_certificate_has_its_line(runs, pages):
+    lines = pd.read_csv(runs[0] / "report" / "certified-rows.csv")
+    run = read_run(runs[0])
+    assert len(lines) == 3 * 10
+    for name, found in run.certificates.items():
+        part = lines[lines["train"] == name]
+        said = [str(run.rows.classes[one]) if one >= 0 else "abstain" for one in found.classes]
+        assert part["certified"].astype(str).tolist() == said
+        assert np.allclose(part["radius"], found.radius, rtol=1e-5)
+        right = (part["certified"].astype(str) == part["true"].astype(str)) & (part["radius"] >= 0.25)
+        assert right.mean() == pytest.approx(found.accuracy(run.rows.labels[:10], [0.25])[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("run.json", b"{", "cannot be read"),
+        ("run.json", b"[]", "does not hold what a run writes"),
+        ("run.json", b'{"kind": "compare"}', "is incomplete"),
+        ("held_out.npz", None, "is incomplete"),
+        ("held_out.npz", b"PK\x03\x04 no archive", "is incomplete"),
+        ("fits/sigma-0.2-repeat-2/result.safetensors", None, "is not a finished fit"),
+    ],
+)
+def test_whatever_is_missing_or_damaged_is_told_in_a_sentence(runs, name, content, sentence):
+    path = runs[0] / name
+    kept = path.read_bytes()
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    try:
+        with pytest.raises(DataError, match=sentence):
+            read_run(runs[0])
+    finally:
+        path.write_bytes(kept)
 
 
 def test_the_same_run_gives_the_same_bytes(runs, pages):
