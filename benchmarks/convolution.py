@@ -136,6 +136,7 @@ def torch_network(specs: list[dict]):
         "ReLU": nn.ReLU,
         "Tanh": nn.Tanh,
         "Flatten": nn.Flatten,
+        "Deslant": lambda **_: nn.Identity(),  # PyTorch has none and goes without
         "Dense": lambda units, bias=True, init="": nn.LazyLinear(CLASSES if units == "classes" else units, bias=bias),
     }
     made, flat = [], False

@@ -42,27 +42,22 @@ def dense(units: int, *, upright: bool = False, norm: bool = True) -> list[dict]
 
 SHORT = {"training.epochs": 30}
 FASTER = SHORT | {"schedule.learning_rate": 0.004}
+MILD = {"augment.0.rotation": 8, "augment.0.scale": 0.08, "augment.0.shear": 0.08, "augment.0.shift": 0.03}
+MILD |= {"augment.1.alpha": 0.03}
+STRONG = {"augment.0.rotation": 15, "augment.0.scale": 0.15, "augment.0.shear": 0.15, "augment.0.shift": 0.06}
+STRONG |= {"augment.1.alpha": 0.05, "augment.1.sigma": 0.16}
 # name: the recipe it begins with, and the settings that it changes, as a [search] names them.
 STEPS: dict[str, tuple[str, dict]] = {
     "distort, 30 epochs": ("distort", SHORT),
     "learning rate 0.001": ("distort", SHORT | {"schedule.learning_rate": 0.001}),
     "learning rate 0.004": ("distort", FASTER),
-    "milder distortions": (
-        "distort",
-        SHORT
-        | {"augment.0.rotation": 8, "augment.0.scale": 0.08, "augment.0.shear": 0.08, "augment.0.shift": 0.03}
-        | {"augment.1.alpha": 0.03},
-    ),
-    "stronger distortions": (
-        "distort",
-        SHORT
-        | {"augment.0.rotation": 15, "augment.0.scale": 0.15, "augment.0.shear": 0.15, "augment.0.shift": 0.06}
-        | {"augment.1.alpha": 0.05, "augment.1.sigma": 0.16},
-    ),
+    "milder distortions": ("distort", SHORT | MILD),
+    "stronger distortions": ("distort", SHORT | STRONG),
     "batch normalisation": ("distort", FASTER | {"network.layers": dense(1000)}),
     "and 2000 units": ("distort", FASTER | {"network.layers": dense(2000)}),
-    "distort-norm": ("distort-norm", {}),
-    "committee's own network": ("committee", {}),
+    "milder and upright": ("distort", SHORT | MILD | {"network.layers": dense(1000, upright=True, norm=False)}),
+    "distort-norm, 60 epochs": ("distort-norm", {"training.epochs": 60}),
+    "2000 units, 120 epochs": ("distort-norm", {"training.epochs": 120, "network.layers": dense(2000)}),
     "cnn, 10 epochs": ("cnn", {"training.epochs": 10}),
 }
 

@@ -27,7 +27,7 @@ from pipeline.errors import UsageError
 from pipeline.fits import FitResult, FitTask, Part, Rows
 from pipeline.guards import data_warnings, suspicion
 from pipeline.ledger.comparison import save_holdout
-from pipeline.outputs import in_ledger, save_models, shared_rows, submit_labels, views_of
+from pipeline.outputs import extra_record, in_ledger, save_models, shared_rows, submit_labels, views_of
 from pipeline.recipe import Recipe
 from pipeline.report.committee import Score, Summary, committee_figure, committee_markdown, folds_csv
 from pipeline.report.figures import save_figure
@@ -237,6 +237,7 @@ def _record(competition: Competition, settings: Settings, run: Summary, out_of_f
         "seed": settings.seed,
         "recipe": settings.recipe.record,
         "data": data_record(competition),
+        "extra": extra_record(settings.extra),
         "holdout": figure,
         "out_of_fold": out_of_fold._asdict(),
         "folds": settings.folds,

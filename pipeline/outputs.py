@@ -71,6 +71,13 @@ def shared_rows(competition: Competition, extra: Digits | None) -> tuple[Rows, n
     return rows, np.arange(train.n, len(images))
 
 
+def extra_record(extra: Digits | None) -> dict[str, Any] | None:
+    """Which extra rows a run learnt, as run.json keeps it."""
+    if extra is None:
+        return None
+    return {"rows": extra.n, "sha256": storage.sha256_bytes(extra.images.tobytes() + extra.labels.tobytes())}
+
+
 def views_of(recipe: Recipe, seed: int) -> list[Condition]:
     """The ways of looking that the recipe's [run] names, besides the picture as it is. Raises UsageError."""
     found = [condition(name, seed=seed) for name in recipe.run.views]

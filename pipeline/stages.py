@@ -17,7 +17,7 @@ from pipeline.fits import FitResult, FitTask, Part
 from pipeline.grid import Grid
 from pipeline.guards import data_warnings, suspicion
 from pipeline.ledger.comparison import save_holdout
-from pipeline.outputs import in_ledger, save_models, shared_rows, submit_labels, views_of
+from pipeline.outputs import extra_record, in_ledger, save_models, shared_rows, submit_labels, views_of
 from pipeline.recipe import Recipe
 from pipeline.robustness.conditions import Condition
 from pipeline.run_folder import data_record, holdout_record, save_held_out, versions
@@ -264,6 +264,7 @@ def _record(
         "seed": settings.seed,
         "recipe": settings.recipe.record,
         "data": data_record(competition),
+        "extra": extra_record(settings.extra),
         "holdout": holdout_record(
             holdout, grid.rows, f"{settings.repeats} networks at {level_name(level)}, probabilities averaged"
         ),

@@ -44,6 +44,7 @@ def test_extra_rows_are_trained_on_and_never_measured_on(inkproof, tmp_path, qui
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert record["holdout"]["rows"] == 144  # a tenth of the sample's own 1,442
+    assert record["extra"]["rows"] == 2000 and len(record["extra"]["sha256"]) == 64
 
 
 @pytest.mark.parametrize(
