@@ -154,7 +154,7 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
     right_of_kept = final[test.n :].argmax(axis=1) == train.labels[split.kept]
     notes += _doubts(right, right_of_kept)
     summary = Summary(
-        (*_scores(members, answers, split, results), _score("committee", len(tasks), right[None], split, None)),
+        (*_scores(members, answers, split, results), _score("all together", len(tasks), right[None], split, None)),
         dict(zip((member.name for member in members), weights.tolist(), strict=True)),
         _share(right_of_kept) if len(split.kept) else None,
         tuple(notes),

@@ -69,7 +69,7 @@ def test_figures_are_what_the_answers_say(tmp_path, sample, partner):
     assert members.shape == (2, 2, 2, sample.train.n, 10)  # members, repeats, views, rows, classes
     assert np.array_equal(labels, sample.train.labels)
     quick, small, all_ = outcome.summary.scores
-    assert (quick.name, small.name, all_.name) == ("quick", "small", "committee")
+    assert (quick.name, small.name, all_.name) == ("quick", "small", "all together")
     assert (quick.networks, small.networks, all_.networks) == (6, 6, 12)
     for score, right in (
         (quick, members[0, :, 0].argmax(axis=-1) == labels),

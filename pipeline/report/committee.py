@@ -69,7 +69,7 @@ def sentences(run: Summary) -> list[str]:
         f"Data: {run.data}. Accuracy in % on {run.rows:,} rows in {len(run.scores[-1].by_fold)} folds, each row "
         "answered by networks that did not see it; ±: 95 % t-interval over the folds (which share training rows, so it "
         "is a little too narrow).",
-        "A member's line is of its networks one by one; the committee's of the networks that did not see a row, "
+        "A member's line is of its networks one by one; the last line of those that did not see a row all together, "
         "averaged with the weights that the other folds' rows chose. The submission is made by the networks of all "
         "folds, which are more.",
     ]
@@ -125,7 +125,7 @@ def folds_csv(scores: Sequence[Score]) -> str:
 
 
 def committee_figure(run: Summary) -> Figure:
-    """Each member's and the committee's accuracy in every fold (dots), with their mean and its interval."""
+    """The accuracy of each member and of all together in every fold, with their mean and its interval."""
     from pipeline.report.figures import styled
 
     with styled():

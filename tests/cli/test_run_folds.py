@@ -12,7 +12,7 @@ def test_folds_on_the_embedded_sample(inkproof, tmp_path, quick_recipe_file):
     assert (done.returncode, done.stderr) == (0, "")
     assert "quick, repeat 1, fold 3: epoch 3/3" in done.stdout
     assert "1,442 rows in 3 folds, 0 rows held out" in done.stdout
-    assert "EMBEDDED SAMPLE" in done.stdout and "committee" in done.stdout
+    assert "EMBEDDED SAMPLE" in done.stdout and "all together" in done.stdout
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert (record["folds"], record["repeats"], record["sigma"]) == (3, 1, 0.1)
