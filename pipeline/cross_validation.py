@@ -75,15 +75,7 @@ class Outcome:
 def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     """The whole job; everything it makes lies in a new folder below settings.runs. Raises InkproofError."""
     _members(settings), views_of(settings.recipe, settings.seed)  # wrong names are told before the run has a folder
-    return in_ledger(
-        competition,
-        settings.recipe,
-        seed=settings.seed,
-        command=settings.command,
-        runs=settings.runs,
-        voice=voice,
-        work=lambda folder: _run(competition, settings, voice, folder),
-    )
+    return in_ledger(competition, settings, voice, lambda folder: _run(competition, settings, voice, folder))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,25 +23,31 @@ from pipeline.world import PICTURES
 Outcome = TypeVar("Outcome")
 
 
+class Asked(Protocol):
+    """What the settings of every such run hold."""
+
+    recipe: Recipe
+    seed: int
+    command: str
+    runs: Path
+
+
 def in_ledger(
     competition: Competition,
-    recipe: Recipe,
-    *,
-    seed: int,
-    command: str,
-    runs: Path,
+    settings: Asked,
     voice: Voice,
     work: Callable[[Path], tuple[Outcome, dict[str, Any]]],
 ) -> Outcome:
-    """Do `work` in a new folder below `runs`, with its beginning and its end told in the ledger.
+    """Do `work` in a new folder below settings.runs, with its beginning and its end told in the ledger.
 
     work(folder) → its outcome, and the record that goes into the ledger and run.json. Raises what it raises; the
     ledger then says why.
     """
-    run_id = new_run_id(recipe.name)
-    folder = runs / run_id
-    ledger = Ledger(runs)
-    ledger.start_run(run_id, recipe.record, seed, competition.name, competition.fingerprint, command, git_commit())
+    run_id = new_run_id(settings.recipe.name)
+    folder = settings.runs / run_id
+    ledger = Ledger(settings.runs)
+    about = (competition.name, competition.fingerprint, settings.command, git_commit())
+    ledger.start_run(run_id, settings.recipe.record, settings.seed, *about)
     try:
         outcome, record = work(folder)
         storage.write_json(folder / "run.json", {"id": run_id, **record})

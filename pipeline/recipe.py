@@ -23,111 +23,31 @@ import difflib
 import inspect
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.augment import CHANGES, Chain
-from pipeline.augment.noise import NoiseOnShare, check_sigma
+from pipeline.augment.noise import NoiseOnShare
 from pipeline.errors import RecipeError, UsageError
 from pipeline.nn.averaging import AVERAGES
-from pipeline.nn.checks import number
 from pipeline.nn.layers import LAYERS, Layer
 from pipeline.nn.losses import LOSSES
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
+from pipeline.recipe_tables import RunDefaults, Training, refuse_unknown
 from pipeline.robustness.adversarial import AdversarialTraining
 from pipeline.search_space import search_space
 
 FOLDER = Path(__file__).parent.parent / "recipes"
-SMALL_DATA = 10_000  # rows; fewer get smaller batches
-SMALLEST_EPOCH = 50  # steps
-SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
 SECTIONS = (
     "summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training", "adversary", "average",
     "run", "search",
 )  # fmt: skip
 OWN = ("summary", "reached", "run", "search")  # what a recipe does not take from the one that it is like
-
-
-@dataclass(frozen=True)
-class Training:
-    """How long, in what portions, and how much of each gets noise.
-
-    batch_size: rows a step; SMALL_DATA get smaller batches (down to SMALLEST_BATCH), for SMALLEST_EPOCH
-        steps an epoch.
-    noisy_share: part of each batch that gets noise when σ > 0.
-    clip_noise: whether noisy pixels are clipped to [0, 1], as pictures are; certificates want it off.
-    """
-
-    epochs: int = 10
-    batch_size: int = 128
-    noisy_share: float = 0.5
-    clip_noise: bool = True
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("epochs", 1, 100_000), ("batch_size", 1, 1_000_000)):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise UsageError(f"{name} must be a whole number from {low} to {high}, found {value!r}.")
-        if type(self.noisy_share) not in (int, float) or not 0.0 < self.noisy_share <= 1.0:
-            raise UsageError(f"noisy_share must lie above 0 and at most at 1, found {self.noisy_share!r}.")
-        if type(self.clip_noise) is not bool:
-            raise UsageError(f"clip_noise must be true or false, found {self.clip_noise!r}.")
-
-    def batch_size_for(self, rows: int) -> int:
-        """The batch size for that many rows; with 1,000 rows and 256 a batch an epoch would be 4 steps."""
-        if rows >= SMALL_DATA:
-            return self.batch_size
-        return min(self.batch_size, max(SMALLEST_BATCH, rows // SMALLEST_EPOCH))
-
-
-@dataclass(frozen=True)
-class RunDefaults:
-    """What `python main.py run` does with a recipe where its options say nothing; None leaves it to the command.
-
-    noise: levels σ. repeats: networks of each level, or in each fold. folds: of a cross-validation, 0 for none.
-    partners: other recipes whose networks join this one's in a cross-validation. views: test conditions (see
-    pipeline.robustness.conditions) whose answers are averaged with those to the picture as it is; a
-    cross-validation does so only where out-of-fold rows say that it helps.
-    """
-
-    noise: tuple[float, ...] | None = None
-    repeats: int | None = None
-    folds: int = 0
-    partners: tuple[str, ...] = ()
-    views: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, table: Mapping[str, Any]) -> RunDefaults:
-        """From a recipe's [run]. Raises UsageError."""
-        if not isinstance(table, Mapping):
-            raise UsageError("run must be a table such as [run] folds = 5.")
-        _refuse_unknown(table, [field.name for field in fields(cls)], "key in [run]:")
-        table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-        return cls(**table)
-
-    def __post_init__(self) -> None:
-        if self.noise is not None:
-            if not isinstance(self.noise, tuple) or not self.noise or len(set(self.noise)) < len(self.noise):
-                raise UsageError(f"noise must be a list of different levels such as [0, 0.1], found {self.noise!r}.")
-            for level in self.noise:
-                check_sigma(number("each level of noise", level))
-        for name, low in (("repeats", 1), ("folds", 0)):
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or not low <= value <= 100):
-                raise UsageError(f"{name} must be a whole number from {low} to 100, found {value!r}.")
-        if self.folds == 1:
-            raise UsageError("folds must be 0, for no cross-validation, or at least 2, found 1.")
-        for name, example in (("partners", "distort"), ("views", "shift left 1")):
-            value = getattr(self, name)
-            if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-                raise UsageError(f'{name} must be a list of names such as "{example}", found {value!r}.')
-            if len(set(value)) < len(value):
-                raise UsageError(f"{name} must name each one once, found {', '.join(value)}.")
 
 
 @dataclass(frozen=True)
@@ -137,7 +57,7 @@ class Recipe:
     name: str
     content: Mapping[str, Any]
     training: Training
-    run: RunDefaults = RunDefaults()
+    run: RunDefaults = field(default_factory=RunDefaults)
 
     @property
     def summary(self) -> str:
@@ -238,13 +158,13 @@ def _content(path: Path, name: str, *, may_follow: bool = True) -> dict[str, Any
 def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
     """A Recipe from a file's content. Raises RecipeError that begins with `where`."""
     try:
-        _refuse_unknown(content, SECTIONS, "section")
+        refuse_unknown(content, SECTIONS, "section")
         for section in ("network", "loss", "optimizer", "schedule"):
             if not isinstance(content.get(section), Mapping):
                 raise UsageError(f"section [{section}] is missing.")
-        _refuse_unknown(content["network"], ("layers", "dtype"), "key in [network]:")
+        refuse_unknown(content["network"], ("layers", "dtype"), "key in [network]:")
         training = content.get("training", {})
-        _refuse_unknown(training, [field.name for field in fields(Training)], "key in [training]:")
+        refuse_unknown(training, [one.name for one in fields(Training)], "key in [training]:")
         recipe = Recipe(name, content, Training(**training), RunDefaults.of(content.get("run", {})))
         # Building it once on a small picture lets every class check its own arguments.
         network = recipe.network((28, 28), 10, rng=None)
@@ -299,16 +219,8 @@ def _build(registry: Mapping[str, Callable[..., Any]], key: str, table: Mapping[
 
 def _call(name: str, build: Callable[..., Any], arguments: Mapping[str, Any], *given: Any) -> Any:
     allowed = list(inspect.signature(build).parameters)[len(given) :]
-    _refuse_unknown(arguments, allowed, f"key of {name}:")
+    refuse_unknown(arguments, allowed, f"key of {name}:")
     try:
         return build(*given, **arguments)
     except TypeError as error:  # a text where a number belongs, or an argument that is missing
         raise UsageError(f"{name}: {error}.") from error
-
-
-def _refuse_unknown(table: Mapping[str, Any], allowed: Any, what: str) -> None:
-    for key in table:
-        if key not in allowed:
-            near = difflib.get_close_matches(key, list(allowed), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed) or 'none'}."
-            raise UsageError(f"unknown {what} {key}; {hint}")

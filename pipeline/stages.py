@@ -85,15 +85,7 @@ def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
 
     Raises InkproofError; the ledger then says why, and an older submission is untouched.
     """
-    return in_ledger(
-        competition,
-        settings.recipe,
-        seed=settings.seed,
-        command=settings.command,
-        runs=settings.runs,
-        voice=voice,
-        work=lambda folder: _run(competition, settings, voice, folder),
-    )
+    return in_ledger(competition, settings, voice, lambda folder: _run(competition, settings, voice, folder))
 
 
 def _run(competition: Competition, settings: Settings, voice: Voice, folder: Path) -> tuple[Outcome, dict[str, object]]:

@@ -14,7 +14,7 @@ FLOORS = (
     {"errors", "blas", "locks"},
     {"storage"},
     {"nn", "augment", "dataset", "split", "picture", "grid", "search_space"},
-    {"recipe", "training", "statistics", "robustness", "saliency", "blend", "guards"},
+    {"recipe", "recipe_tables", "training", "statistics", "robustness", "saliency", "blend", "guards"},
     {"model", "fits", "submission", "matrix"},
     {
         "committee",
