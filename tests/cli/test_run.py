@@ -37,7 +37,7 @@ def test_the_whole_job_on_the_embedded_sample(inkproof, tmp_path, quick_recipe_f
     names = {path.name for path in run.iterdir()}
     assert names == {
         "grid.csv", "table.csv", "table.md", "noise.png", "noise.svg", "history", "models", "run.json", "log.txt",
-        "holdout.npz",
+        "holdout.npz", "held_out.npz",
     }  # fmt: skip
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert record["data"]["sample"] is True

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.newest import newest_run
 from pipeline.web.app import create_app
+from pipeline.web.limits import Limits
 from pipeline.web.models import load_models
 
 
@@ -27,7 +28,9 @@ def test_a_correction_becomes_a_training_row_and_never_a_holdout_row(inkproof, t
     done = inkproof(*usual)
     assert done.returncode == 0, done.stderr
     before = newest_run(tmp_path / "runs")
-    client = create_app(load_models(before), tmp_path / "runs" / "corrections.sqlite").test_client()
+    # 150 corrections at once are more than a visitor may send.
+    app = create_app(load_models(before), tmp_path / "runs" / "corrections.sqlite", limits=Limits(rate=1e9))
+    client = app.test_client()
     said = client.post("/api/predict?explain=true", data=hook(), content_type="image/png").json
     label = next(each for each in said["classes"] if each not in (said["label"], said["runner_up"]))
     for _ in range(150):  # often enough for a small network to learn it
