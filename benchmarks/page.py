@@ -68,7 +68,7 @@ def measure(pid: int, address: str, seconds: float, requests: int) -> None:
         "all the page asks": (as_png(255 - drawing(168)), "image/png"),
     }
     columns = "".join(
-        f"{title:>10}" for title in ("rate", "answered", "errors", "median", "99 %", "largest", "server CPU", "load")
+        f"{title:>11}" for title in ("rate", "answered", "errors", "median", "99 %", "largest", "server CPU", "load")
     )
     print(f"{'request':<18}{columns}")
     for name, (body, kind) in bodies.items():
@@ -146,8 +146,8 @@ async def load(address: str, request: bytes, rate: float, seconds: float) -> tup
 def report(name: str, rate: float, latencies: np.ndarray, errors: int, seconds: float, cost: float) -> None:
     median, late, largest = (np.nanpercentile(latencies, q) * 1000 for q in (50, 99, 100))
     answered = len(latencies) / seconds
-    times = "".join(f"{value:>7.2f} ms" for value in (median, late, largest))
-    print(f"{name:<18}{rate:>8}/s{answered:>8.0f}/s{errors:>10}{times}{cost * 1000:>7.2f} ms{load_average():>10.1f}")
+    times = "".join(f"{value:>8.2f} ms" for value in (median, late, largest))
+    print(f"{name:<18}{rate:>9}/s{answered:>9.0f}/s{errors:>11}{times}{cost * 1000:>8.2f} ms{load_average():>11.1f}")
 
 
 def processor_seconds(pid: int) -> float:
