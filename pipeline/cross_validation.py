@@ -33,8 +33,8 @@ from pipeline.report.committee import Score, Summary, committee_figure, committe
 from pipeline.report.figures import save_figure
 from pipeline.robustness.conditions import Condition
 from pipeline.run_folder import data_record, holdout_record, versions
-from pipeline.split import stratified_folds, stratified_holdout
-from pipeline.stages import SPLIT
+from pipeline.split import stratified_folds
+from pipeline.stages import holdout_of
 from pipeline.statistics import Estimate, wilson_interval
 from pipeline.world import Strangers, measure
 
@@ -97,8 +97,7 @@ class Split:
         """The held-out rows are those that the main job holds out from the same seed."""
         pool, kept = np.arange(train.n), np.arange(0)
         if settings.holdout:
-            rng = np.random.default_rng([settings.seed, SPLIT])
-            pool, kept = stratified_holdout(train.labels, settings.holdout, rng=rng)
+            pool, kept = holdout_of(train, settings.holdout, settings.seed)
         labels = train.labels[pool]
         folds = stratified_folds(labels, settings.folds, rng=np.random.default_rng([settings.seed, FOLDS]))
         fold_of = np.empty(len(pool), np.int64)

@@ -80,6 +80,11 @@ def level_name(sigma: float) -> str:
     return f"σ {sigma:g}"
 
 
+def holdout_of(train: Digits, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on, and the holdout: the same for the main job, for folds and for a search with that seed."""
+    return stratified_holdout(train.labels, fraction, rng=np.random.default_rng([seed, SPLIT]))
+
+
 def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     """The whole main job; everything it makes lies in a new folder below settings.runs.
 
@@ -91,8 +96,7 @@ def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
 def _run(competition: Competition, settings: Settings, voice: Voice, folder: Path) -> tuple[Outcome, dict[str, object]]:
     begin = time.perf_counter()
     train = competition.train
-    rng = np.random.default_rng([settings.seed, SPLIT])
-    train_rows, holdout_rows = stratified_holdout(train.labels, settings.holdout, rng=rng)
+    train_rows, holdout_rows = holdout_of(train, settings.holdout, settings.seed)
     tests = sorted({0.0, *settings.sigmas, STRONG_NOISE})
     conditions = [Condition("clean" if s == 0 else level_name(s), "σ", s, settings.seed + TEST_NOISE) for s in tests]
     network = settings.recipe.network(train.images.shape[1:], len(train.classes), rng=None)

@@ -26,10 +26,19 @@ def adversarial_batch(
     FGSM of Wong, Rice and Kolter (2020, algorithm 3), more steps are Madry et al. (2018). All rows are taken to
     the end, misread or not: training wants the worst picture, an attack any that is misread.
     """
-    at = ball.clip(batch + ball.random(batch, rng=rng), batch)
+    return ascend(target, ball.clip(batch + ball.random(batch, rng=rng), batch), batch, labels, ball, steps, step)
+
+
+def ascend(
+    target: Target, at: np.ndarray, clean: np.ndarray, labels: np.ndarray, ball: Ball, steps: int, step: float
+) -> np.ndarray:
+    """`steps` steps of size step·ε from `at` to where the loss is larger, inside the ball around `clean`; a new array.
+
+    Projected gradient descent (Madry et al. 2018, §2.1) that goes on where a picture is misread already.
+    """
     for _ in range(steps):
         gradient, _ = target.gradient(at, labels)
-        at = ball.clip(at + step * ball.epsilon * ball.steepest(gradient), batch)
+        at = ball.clip(at + step * ball.epsilon * ball.steepest(gradient), clean)
     return at
 
 

@@ -17,8 +17,8 @@ from pipeline.ledger.mlflow import without_password
 from pipeline.recipe import Recipe
 from pipeline.run_folder import versions
 from pipeline.search_space import NOT_SEARCHED
-from pipeline.split import stratified_folds, stratified_holdout
-from pipeline.stages import SPLIT
+from pipeline.split import stratified_folds
+from pipeline.stages import holdout_of
 from pipeline.tuning.trial import FOLDS
 
 PLAN = "tune.json"
@@ -50,8 +50,7 @@ class Settings:
 def lay_out(competition: Competition, settings: Settings) -> tuple[Rows, list[Part]]:
     """The rows that the trials may see, and their folds. The others are those that `run` holds out with this seed."""
     train = competition.train
-    rng = np.random.default_rng([settings.seed, SPLIT])
-    seen, _ = stratified_holdout(train.labels, settings.holdout, rng=rng)
+    seen, _ = holdout_of(train, settings.holdout, settings.seed)
     part = train.take(seen)
     rng = np.random.default_rng([settings.seed, FOLDS])
     parts = [Part(learnt, held) for learnt, held in stratified_folds(part.labels, settings.folds, rng=rng)]

@@ -13,6 +13,7 @@ from scipy import ndimage
 from pipeline.augment.noise import gaussian
 from pipeline.errors import UsageError
 from pipeline.nn.network import Network
+from pipeline.robustness.adversarial import ascend
 from pipeline.robustness.attacks import Ball, Target
 from pipeline.web.answers import as_bytes
 from pipeline.web.models import Choice
@@ -96,14 +97,10 @@ def move(image: np.ndarray, change: Change) -> np.ndarray:
 def attacked(network: Network, image: np.ndarray, label: int, epsilon: float) -> np.ndarray:
     """The picture (side, side) changed by at most ε a pixel, so that `label` loses as much as can be.
 
-    Projected gradient descent (Madry et al. 2018, §2.1) that goes on where the picture is misread already: who moves
-    the slider is to see what ε can do, not where the answer first flips.
+    The attack goes on where the picture is misread already: who moves the slider is to see what ε can do, not where the
+    answer first flips.
     """
     if epsilon == 0:
         return image
-    ball, target, labels = Ball("Linf", epsilon), Target(network), np.array([label])
-    clean = worst = network.to_numbers(image[None])
-    for _ in range(STEPS):
-        gradient, _ = target.gradient(worst, labels)
-        worst = ball.clip(worst + STEP * epsilon * ball.steepest(gradient), clean)
-    return worst[0]
+    clean = network.to_numbers(image[None])
+    return ascend(Target(network), clean, clean, np.array([label]), Ball("Linf", epsilon), STEPS, STEP)[0]
