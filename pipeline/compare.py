@@ -29,6 +29,7 @@ from pipeline.ledger import Ledger
 from pipeline.locks import FileLock, is_held
 from pipeline.matrix.kept import load_fit, save_fit, task_fingerprint
 from pipeline.matrix.layout import Settings, Work, lay_out
+from pipeline.outputs import failure_told
 from pipeline.report.tables import grid_csv, table_csv
 from pipeline.robustness.honesty import Finding
 from pipeline.run_folder import data_record, git_commit, holdout_record, new_run_id, save_held_out, versions
@@ -82,18 +83,12 @@ def compare(competition: Competition, settings: Settings, voice: Voice, *, resum
             voice.say(f"Run {run_id} began with other versions, {before}: its fits may differ in their last digits.")
     folder = settings.runs / run_id
     try:
-        about = {"command": settings.command, "source": str(competition.source)}
-        storage.write_json(folder / PLAN, {**about, **plan})
-        outcome, record = _compare(competition, settings, voice, work, folder)
-        storage.write_json(folder / "run.json", {"id": run_id, **record})
-    except InkproofError as error:
-        ledger.fail_run(run_id, str(error))
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        ledger.fail_run(run_id, "stopped from outside")
-        raise
+        with failure_told(ledger, folder, voice):
+            about = {"command": settings.command, "source": str(competition.source)}
+            storage.write_json(folder / PLAN, {**about, **plan})
+            outcome, record = _compare(competition, settings, voice, work, folder)
+            storage.write_json(folder / "run.json", {"id": run_id, **record})
     finally:
-        storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
         if lock is not None:
             lock.release()
             lock.path.unlink(missing_ok=True)

@@ -56,7 +56,6 @@ class Voice:
         else:
             yield _line
 
-
     @contextmanager
     def counting(self, what: str, total: int, done: int = 0) -> Iterator[Callable[[str], None]]:
         """Gives the function to call with a line on each of `total` pieces of work, `done` of which are done."""

@@ -1,8 +1,9 @@
-"""What every run that submits has in common: its rows, its entry in the ledger, its networks, its submission."""
+"""What runs have in common: rows, entry in the ledger, networks, submission."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -48,19 +49,31 @@ def in_ledger(
     ledger = Ledger(settings.runs)
     about = (competition.name, competition.fingerprint, settings.command, git_commit())
     ledger.start_run(run_id, settings.recipe.record, settings.seed, *about)
-    try:
+    with failure_told(ledger, folder, voice):
         outcome, record = work(folder)
         storage.write_json(folder / "run.json", {"id": run_id, **record})
+    ledger.finish_run(run_id, record)
+    return outcome
+
+
+@contextmanager
+def failure_told(ledger: Ledger, folder: Path, voice: Voice, *, on_stop: str = "") -> Iterator[None]:
+    """While a run works in `folder`: the ledger is told why it fails, and log.txt gets what was said, however it ends.
+
+    on_stop: a sentence to say when it is stopped from outside. Whatever is raised goes on.
+    """
+    try:
+        yield
     except InkproofError as error:
-        ledger.fail_run(run_id, str(error))
+        ledger.fail_run(folder.name, str(error))
         raise
     except (KeyboardInterrupt, SystemExit):
-        ledger.fail_run(run_id, "stopped from outside")
+        ledger.fail_run(folder.name, "stopped from outside")
+        if on_stop:
+            voice.say(on_stop)
         raise
     finally:
         storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
-    ledger.finish_run(run_id, record)
-    return outcome
 
 
 def shared_rows(competition: Competition, extra: Digits | None) -> tuple[Rows, np.ndarray]:

@@ -15,6 +15,7 @@ from pipeline.fits import Rows
 from pipeline.ledger import Ledger
 from pipeline.ledger.mlflow import without_password
 from pipeline.locks import FileLock
+from pipeline.outputs import failure_told
 from pipeline.run_folder import git_commit, new_run_id
 from pipeline.search_space import search_space
 from pipeline.tuning.plan import PLAN, Settings, all_versions, earlier_run, lay_out, other_versions, plan_of, study_name
@@ -52,23 +53,18 @@ def tune(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
         ledger.start_run(run_id, settings.recipe.record, settings.seed, *about)
     elif not lock.acquire():
         raise UsageError(f"Run {run_id} is at this very search in another process: wait for its end, or stop it.")
+    stopped = f"Stopped: {folder} keeps the trials that have ended; the same command again goes on from there."
     try:
-        if other := other_versions(folder):
-            voice.say(f"This search began with {', '.join(other)}: later trials may differ in their last digits.")
-        storage.write_json(folder / PLAN, {"study": name, "command": command, "versions": all_versions(), **plan})
-        work = Work(place, run_id, secrets.token_hex(8), settings.recipe, space, parts, settings.seed, settings.pruner)
-        with reaching(place):
-            outcome, record = _tune(competition, settings, voice, work, rows)
-        storage.write_json(folder / "run.json", {"id": run_id, **record, "command": command})
-    except InkproofError as error:
-        ledger.fail_run(run_id, str(error))
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        ledger.fail_run(run_id, "stopped from outside")
-        voice.say(f"Stopped: {folder} keeps the trials that have ended; the same command again goes on from there.")
-        raise
+        with failure_told(ledger, folder, voice, on_stop=stopped):
+            if other := other_versions(folder):
+                voice.say(f"This search began with {', '.join(other)}: later trials may differ in their last digits.")
+            storage.write_json(folder / PLAN, {"study": name, "command": command, "versions": all_versions(), **plan})
+            session = secrets.token_hex(8)
+            work = Work(place, run_id, session, settings.recipe, space, parts, settings.seed, settings.pruner)
+            with reaching(place):
+                outcome, record = _tune(competition, settings, voice, work, rows)
+            storage.write_json(folder / "run.json", {"id": run_id, **record, "command": command})
     finally:
-        storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
         if not is_new:
             lock.release()
             lock.path.unlink(missing_ok=True)
