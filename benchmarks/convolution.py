@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pipeline.blas import prefer_wide_kernels  # noqa: E402
+from pipeline.nn.blas import prefer_wide_kernels  # noqa: E402
 
 prefer_wide_kernels()  # before NumPy is imported
 
@@ -56,8 +56,8 @@ def inkproof(name: str, threads: int, steps: int) -> dict[str, float]:
     """Ours: the matrix library on one thread, blocks of pictures on `threads`."""
     from threadpoolctl import threadpool_limits
 
-    from pipeline import recipe
     from pipeline.nn.workspace import Pass
+    from pipeline.training import recipe
 
     chosen = recipe.load(name)
     network = chosen.network((SIDE, SIDE), CLASSES, rng=np.random.default_rng(0))
@@ -173,7 +173,7 @@ def compare(name: str, threads: int, *, rounds: int, steps: int, torch_python: s
             for part, seconds in json.loads(said).items():
                 best[contestant][part] = min(seconds, best[contestant].get(part, seconds))
 
-    from pipeline import recipe
+    from pipeline.training import recipe
 
     chosen = recipe.load(name)
     layers = chosen.network((SIDE, SIDE), CLASSES, rng=None).layers

@@ -19,16 +19,16 @@ from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from pipeline.blas import prefer_wide_kernels
+from pipeline.nn.blas import prefer_wide_kernels
 
 prefer_wide_kernels()
 
 import numpy as np  # noqa: E402
 from scipy import ndimage  # noqa: E402
 
-from pipeline import recipe as recipes  # noqa: E402
 from pipeline.augment import Affine, Chain, CutOut, Elastic, Shift, Thickness  # noqa: E402
-from pipeline.recipe import Recipe  # noqa: E402
+from pipeline.training import recipe as recipes  # noqa: E402
+from pipeline.training.recipe import Recipe  # noqa: E402
 
 PICTURES, SIDE, BATCH = 42_000, 28, 256
 PEER_PICTURES = 2_000  # as many as the slow peers distort; their time is scaled up

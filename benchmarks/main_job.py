@@ -51,7 +51,7 @@ def training(data: str, rounds: int) -> None:
 def matrix_peak() -> float:
     """Float32 operations a second in a 2048³ matrix product, the best of ten."""
     code = (
-        "from pipeline.blas import prefer_wide_kernels as p; p()\n"
+        "from pipeline.nn.blas import prefer_wide_kernels as p; p()\n"
         "import numpy as np, time\n"
         "a = np.ones((2048, 2048), np.float32); c = a @ a; best = 9.0\n"
         "for _ in range(10):\n"

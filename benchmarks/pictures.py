@@ -22,12 +22,12 @@ from scene import KINDS
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipeline import picture
 from pipeline.dataset import load
-from pipeline.newest import model_files, split_final
-from pipeline.picture import Style
-from pipeline.picture.fit import centre_of_mass
-from pipeline.prediction import Reader, load_reader
+from pipeline.prediction import picture
+from pipeline.prediction.find_models import model_files, split_final
+from pipeline.prediction.picture import Style
+from pipeline.prediction.picture.fit import centre_of_mass
+from pipeline.prediction.reader import Reader, load_reader
 
 
 def main() -> None:

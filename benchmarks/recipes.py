@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from pipeline.blas import prefer_wide_kernels  # noqa: E402
+from pipeline.nn.blas import prefer_wide_kernels  # noqa: E402
 
 prefer_wide_kernels()  # before NumPy is imported
 
@@ -42,8 +42,8 @@ def rows(data: str, count: int) -> tuple[np.ndarray, np.ndarray]:
 def inkproof(recipe: str, data: str, count: int, epochs: int) -> float:
     from threadpoolctl import threadpool_limits
 
-    from pipeline import recipe as recipes
     from pipeline.training import Streams, fit
+    from pipeline.training import recipe as recipes
 
     chosen, (images, labels) = recipes.load(recipe), rows(data, count)
     streams = Streams.of(0)

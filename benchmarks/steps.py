@@ -17,19 +17,19 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipeline.blas import prefer_wide_kernels
+from pipeline.nn.blas import prefer_wide_kernels
 
 prefer_wide_kernels()
 
 import numpy as np  # noqa: E402
 
 from pipeline import dataset  # noqa: E402
-from pipeline import recipe as recipes  # noqa: E402
-from pipeline.engine import attempt  # noqa: E402
-from pipeline.fits import FitTask, Part, Rows  # noqa: E402
-from pipeline.robustness.conditions import condition  # noqa: E402
-from pipeline.search_space import with_values  # noqa: E402
-from pipeline.split import stratified_folds  # noqa: E402
+from pipeline.dataset.split import stratified_folds  # noqa: E402
+from pipeline.evaluation.robustness.conditions import condition  # noqa: E402
+from pipeline.training import recipe as recipes  # noqa: E402
+from pipeline.training.parallel import attempt  # noqa: E402
+from pipeline.training.search_space import with_values  # noqa: E402
+from pipeline.training.task import FitTask, Part, Rows  # noqa: E402
 
 NORM = [{"layer": "BatchNorm"}, {"layer": "ReLU"}]
 UPRIGHT = [{"layer": "Deslant"}, {"layer": "Flatten"}]

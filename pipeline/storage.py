@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and fingerprints of contents.
+"""Atomic file writes, content hashes, and file locks that the operating system drops with their holder.
 
 Every output goes to a temporary file in the same folder, is flushed to the disk and renamed: a reader
 sees the old file or the new one, never a part, whatever happens in between (full disk, Ctrl-C, power).
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,3 +74,61 @@ def sha256_file(path: Path | str) -> str:
 def sha256_bytes(content: bytes | memoryview) -> str:
     """SHA-256 of `content` as 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+class FileLock:
+    """An exclusive lock on the file at `path`, taken by `acquire`, dropped by `release` or by the process's end.
+
+    The operating system drops it when the last process that holds the file open is gone, killed or not; a process
+    number that is written down would be given to another process one day.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._handle: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock; False when another process holds it. Raises StorageError when the disk refuses."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} could not be made ({error.strerror or error}): check the permissions of "
+                f"{self.path.parent}."
+            ) from error
+        try:
+            _lock(handle)
+        except OSError:
+            os.close(handle)
+            return False
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def is_held(path: Path | str) -> bool:
+    """Whether a living process holds the lock at `path`."""
+    if not Path(path).exists():
+        return False
+    lock = FileLock(path)
+    if not lock.acquire():
+        return True
+    lock.release()
+    return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import recipe
-from pipeline.fits import Rows
+from pipeline.training import recipe
+from pipeline.training.task import Rows
 
 ROOT = Path(__file__).parent.parent
 

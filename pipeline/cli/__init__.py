@@ -13,8 +13,8 @@ import sys
 import click
 
 import pipeline
-from pipeline.blas import prefer_wide_kernels
 from pipeline.errors import InkproofError
+from pipeline.nn.blas import prefer_wide_kernels
 
 # Name → the line in `python main.py --help`. The file is pipeline/cli/<name>.py, its object `command`.
 COMMANDS = {

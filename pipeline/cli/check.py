@@ -16,7 +16,7 @@ def command(file: Path, data: Path | None) -> None:
     """Check FILE [default: submissions/submission.csv] against test.csv, sample_submission.csv and the
     training labels. Nothing is sent."""
     from pipeline.dataset import load
-    from pipeline.submission import check_for, require_valid
+    from pipeline.kaggle.submission import check_for, require_valid
 
     competition = load(data)
     faults = check_for(file, competition)

@@ -90,12 +90,13 @@ def command(context: click.Context, /, **given: Any) -> None:
         doing = f"taking up {resume}" if resume else f"reading {given['data'] or 'data/'}"
         print(f"Inkproof: {doing}", flush=True)
 
-    from pipeline import compare, dataset
-    from pipeline import recipe as recipes
-    from pipeline.console import Voice
-    from pipeline.engine import cores
+    from pipeline import dataset
     from pipeline.errors import DataError
-    from pipeline.matrix.columns import DEFAULT
+    from pipeline.jobs.compare import job as compare
+    from pipeline.jobs.compare.condition_names import DEFAULT
+    from pipeline.jobs.progress import Voice
+    from pipeline.training import recipe as recipes
+    from pipeline.training.parallel import cores
 
     voice = Voice(quiet=given["quiet"])
     how = {"jobs": given["jobs"] or cores(), "engine": given["engine"], "scheduler": given["scheduler"], "runs": runs}

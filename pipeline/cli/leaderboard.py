@@ -15,7 +15,7 @@ def command(competition: str, runs: Path) -> None:
     """Show the place of your best public score among the teams."""
     from pipeline.kaggle.client import slug_of
     from pipeline.kaggle.leaderboard import standing
-    from pipeline.ledger import Ledger
+    from pipeline.runs.ledger import Ledger
 
     found = standing(slug_of(competition), Ledger(runs))
     if found.first is not None:

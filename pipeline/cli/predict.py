@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.errors import DataError
-    from pipeline.prediction import Answer, Reader
+    from pipeline.prediction.reader import Answer, Reader
     from pipeline.report.prediction_sheet import Card
     from pipeline.report.predictions import Row
 
@@ -66,11 +66,11 @@ def command(
     if split and labels_from:
         raise click.UsageError("--labels-from gives one label a picture, --split several digits: choose one.")
 
-    from pipeline import prediction
     from pipeline.errors import DataError
+    from pipeline.prediction import reader as prediction
     from pipeline.report import predictions
     from pipeline.report.prediction_sheet import MOST_CARDS
-    from pipeline.run_folder import RUNS
+    from pipeline.runs.run_folder import RUNS
 
     reader = prediction.load_reader(model, RUNS, threshold=threshold)
     rows, scored, cards, faults = [], [], [], 0
@@ -107,9 +107,9 @@ def command(
 
 def _pictures(paths: tuple[str, ...]) -> Iterator[tuple[str, bytes | None] | DataError]:
     """Path and, from standard input, content of every picture asked for, each once; or the fault of a path."""
-    from pipeline import prediction
     from pipeline.errors import DataError
-    from pipeline.picture import Limits
+    from pipeline.prediction import reader as prediction
+    from pipeline.prediction.picture import Limits
 
     seen = set()
     for path in paths:
@@ -133,8 +133,8 @@ def _pictures(paths: tuple[str, ...]) -> Iterator[tuple[str, bytes | None] | Dat
 
 
 def _print_table(reader: Reader, rows: list[Row]) -> None:
-    from pipeline.console import plain_console
-    from pipeline.picture import SEVERAL
+    from pipeline.jobs.progress import plain_console
+    from pipeline.prediction.picture import SEVERAL
     from pipeline.report.predictions import as_table, percent
 
     # A pipe has no width: nothing may be cut off there.

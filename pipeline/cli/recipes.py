@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from pipeline.recipe import RunDefaults
+    from pipeline.training.recipe import RunDefaults
 
 
 @click.command("recipes", short_help="List the recipes.")
@@ -17,8 +17,8 @@ def command() -> None:
     The layers and parameters are those for pictures of 28×28 and 10 classes. A figure after "reached" stands
     in the recipe's own file, with the rows and the seed that it comes from.
     """
-    from pipeline import recipe as recipes
-    from pipeline.console import plain_console
+    from pipeline.jobs.progress import plain_console
+    from pipeline.training import recipe as recipes
 
     console = plain_console()
     for name in recipes.names():

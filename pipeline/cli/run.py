@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from pipeline.console import Voice
     from pipeline.dataset import Competition
+    from pipeline.jobs.progress import Voice
 
 DEFAULT_NOISE = (0.0, 0.1, 0.2, 0.3)
 
@@ -164,10 +164,10 @@ def command(
         print(f"Inkproof: reading {data or 'data/'}", flush=True)
 
     from pipeline import dataset
-    from pipeline import recipe as recipes
-    from pipeline.console import Voice
     from pipeline.dataset.extra import read_extra
-    from pipeline.engine import cores
+    from pipeline.jobs.progress import Voice
+    from pipeline.training import recipe as recipes
+    from pipeline.training.parallel import cores
 
     voice = Voice(quiet=quiet)
     chosen = recipes.load(recipe)
@@ -237,8 +237,8 @@ def _check_together(
 
 
 def _by_holdout(competition: Competition, voice: Voice, **settings: Any) -> Path:
+    from pipeline.jobs.noise_levels import Settings, run
     from pipeline.report.tables import terminal_report
-    from pipeline.stages import Settings, run
 
     outcome = run(competition, Settings(**settings), voice)
     voice.result(
@@ -257,7 +257,7 @@ def _by_holdout(competition: Competition, voice: Voice, **settings: Any) -> Path
 
 
 def _by_folds(competition: Competition, voice: Voice, **settings: Any) -> Path:
-    from pipeline.cross_validation import Settings, run
+    from pipeline.jobs.cross_validation import Settings, run
     from pipeline.report.committee import committee_terminal
 
     outcome = run(competition, Settings(**settings), voice)

@@ -31,7 +31,7 @@ def command(context, folder, status, recipe, data_name, since, sort, reverse, li
     """List all runs with their scores, the newest first."""
     if context.invoked_subcommand is not None:
         return
-    from pipeline.ledger import Ledger, listing
+    from pipeline.runs.ledger import Ledger, listing
 
     filters = {"status": status, "recipe": recipe, "data": data_name, "since": since}
     runs = listing.select(Ledger(folder).runs(), **filters, sort=sort, reverse=reverse, limit=limit)
@@ -48,7 +48,7 @@ def command(context, folder, status, recipe, data_name, since, sort, reverse, li
 @_folder
 def show(id: str, folder: Path) -> None:
     """Show everything about run ID (the beginning of an id is enough)."""
-    from pipeline.ledger import Ledger, listing
+    from pipeline.runs.ledger import Ledger, listing
 
     _print_details(listing.details(Ledger(folder).run(id), folder))
 
@@ -59,7 +59,7 @@ def show(id: str, folder: Path) -> None:
 @_folder
 def best(by: str, folder: Path) -> None:
     """Show the run with the best score."""
-    from pipeline.ledger import Ledger, listing
+    from pipeline.runs.ledger import Ledger, listing
 
     _print_details(listing.details(listing.best(Ledger(folder).runs(), by), folder))
 
@@ -70,8 +70,8 @@ def best(by: str, folder: Path) -> None:
 @_folder
 def diff(first: str, second: str, folder: Path) -> None:
     """Show what changed from run FIRST to run SECOND, and whether it is more than chance."""
-    from pipeline.ledger import Ledger
-    from pipeline.ledger.comparison import compare
+    from pipeline.runs.ledger import Ledger
+    from pipeline.runs.ledger.comparison import compare
 
     ledger = Ledger(folder)
     one, two = ledger.run(first), ledger.run(second)
@@ -88,7 +88,7 @@ def diff(first: str, second: str, folder: Path) -> None:
 @_folder
 def export(uri: str, folder: Path) -> None:
     """Copy the runs that are not there yet to an MLflow store."""
-    from pipeline.ledger import Ledger, mlflow
+    from pipeline.runs.ledger import Ledger, mlflow
 
     count = mlflow.export(Ledger(folder).runs(), uri)
     click.echo(f"{count:,} new runs are in {mlflow.without_password(uri)}.")

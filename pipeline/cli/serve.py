@@ -30,8 +30,8 @@ def command(host: str, port: int, open_page: bool, model: str | None) -> None:
     Where no run is there yet, the default recipe is trained on the embedded sample first. Corrections that
     visitors make stay in runs/corrections.sqlite. Ctrl-C ends it.
     """
-    from pipeline.newest import newest_run
-    from pipeline.run_folder import RUNS
+    from pipeline.prediction.find_models import newest_run
+    from pipeline.runs.run_folder import RUNS
     from pipeline.web.app import LOCAL_NAMES, create_app
     from pipeline.web.models import load_models
     from pipeline.web.server import bind, run
@@ -58,13 +58,13 @@ def command(host: str, port: int, open_page: bool, model: str | None) -> None:
 
 def _train_on_sample(runs: Path) -> Path:
     """A run of the main job on the embedded sample; gives its folder."""
-    from pipeline import recipe
-    from pipeline.console import Voice
     from pipeline.dataset import load
     from pipeline.dataset.sample import write
-    from pipeline.engine import cores
-    from pipeline.stages import Settings
-    from pipeline.stages import run as run_main_job
+    from pipeline.jobs.noise_levels import Settings
+    from pipeline.jobs.noise_levels import run as run_main_job
+    from pipeline.jobs.progress import Voice
+    from pipeline.training import recipe
+    from pipeline.training.parallel import cores
 
     click.echo("No run below runs/ yet: training the default recipe on the embedded sample (8×8 digits) first")
     sample = Path("data/sample")

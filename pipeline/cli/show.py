@@ -42,8 +42,8 @@ def command(recipe: str, data: Path | None, rows: int, draws: int, noise: float,
     import numpy as np
 
     from pipeline import dataset
-    from pipeline import recipe as recipes
     from pipeline.report.contact_sheet import contact_sheet, draw_copies, one_of_each, save_sheet
+    from pipeline.training import recipe as recipes
 
     chosen = recipes.load(recipe)
     competition = dataset.load(data)

@@ -33,9 +33,9 @@ def command(
     its score."""
     from pipeline.dataset import load
     from pipeline.kaggle.client import Limits, slug_of
+    from pipeline.kaggle.submission import check_for, require_valid
     from pipeline.kaggle.submit import require_kaggle_data, submit, verdict
-    from pipeline.ledger import Ledger
-    from pipeline.submission import check_for, require_valid
+    from pipeline.runs.ledger import Ledger
 
     slug, loaded, ledger = slug_of(competition), load(data), Ledger(runs)
     require_kaggle_data(loaded)

@@ -52,10 +52,10 @@ def command(**given: Any) -> None:
         print(f"Inkproof: reading {given['data'] or 'data/'}", flush=True)
 
     from pipeline import dataset
-    from pipeline import recipe as recipes
-    from pipeline.console import Voice
-    from pipeline.engine import cores
     from pipeline.errors import RecipeError
+    from pipeline.jobs.progress import Voice
+    from pipeline.training import recipe as recipes
+    from pipeline.training.parallel import cores
 
     voice = Voice(quiet=given["quiet"])
     recipe = recipes.load(given["recipe"])
@@ -67,9 +67,9 @@ def command(**given: Any) -> None:
         )
     competition = dataset.load(given["data"], label_column=given["label_column"], id_column=given["id_column"])
 
-    from pipeline.report.search_table import terminal_search
-    from pipeline.tuning import Settings, tune
-    from pipeline.tuning.told import changes, lines, notes
+    from pipeline.jobs.tuning import Settings, tune
+    from pipeline.jobs.tuning.table import terminal_search
+    from pipeline.jobs.tuning.told import changes, lines, notes
 
     names = ("data", "label_column", "id_column")
     settings = Settings(

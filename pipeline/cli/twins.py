@@ -28,10 +28,10 @@ def command(data: Path | None, recipe: str, rows: int, epochs: int, seed: int) -
     from rich.table import Table
 
     from pipeline import dataset
-    from pipeline import recipe as recipes
-    from pipeline.console import plain_console
     from pipeline.errors import InkproofError
-    from pipeline.twins import TOLERANCE, compare
+    from pipeline.jobs.progress import plain_console
+    from pipeline.training import recipe as recipes
+    from pipeline.training.twins import TOLERANCE, compare
 
     chosen = recipes.load(recipe)
     competition = dataset.load(data)

@@ -20,8 +20,8 @@ from pipeline.estimators.parts import L2Penalty, Pace, layer_specs, make_augment
 from pipeline.estimators.rows import check_noise_fits, dense, pictures, portions, row_weights
 from pipeline.nn.averaging import MovingAverage
 from pipeline.nn.workspace import Pass
-from pipeline.recipe import build_network
 from pipeline.training import Epoch, Patience, Streams, fit
+from pipeline.training.recipe import build_network
 
 LARGEST_SEED = 2**31 - 1
 

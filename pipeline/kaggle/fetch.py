@@ -16,8 +16,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.errors import DataError, KaggleError
 from pipeline.kaggle.client import LIMITS, Limits, run_client
 from pipeline.kaggle.faults import ClientError, kind_of
-from pipeline.locks import FileLock
-from pipeline.storage import atomic_file, sha256_file
+from pipeline.storage import FileLock, atomic_file, sha256_file
 
 REQUIRED = ("train.csv", "test.csv")
 # Stands beside files that are not Kaggle's own, whose predictions Kaggle cannot score.

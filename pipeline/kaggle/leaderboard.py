@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.kaggle.client import LIMITS, Limits, read_json, run_client
 from pipeline.kaggle.faults import ClientError, kind_of
 from pipeline.kaggle.submit import Listed, list_submissions, record_scores
-from pipeline.ledger import Ledger
+from pipeline.runs.ledger import Ledger
 
 PAGE_SIZE = 200
 PAGES = 25  # 5,000 teams: below that, a place says little

@@ -17,9 +17,8 @@ from pipeline.errors import KaggleError, SubmissionError, UsageError
 from pipeline.kaggle.client import LIMITS, Limits, run_client
 from pipeline.kaggle.faults import ClientError, Kind, ask, kind_of
 from pipeline.kaggle.fetch import OTHER_SPLIT_NOTE
-from pipeline.ledger import Ledger, Submission
-from pipeline.locks import FileLock
-from pipeline.storage import sha256_file
+from pipeline.runs.ledger import Ledger, Submission
+from pipeline.storage import FileLock, sha256_file
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition

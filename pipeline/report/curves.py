@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.evaluation.robustness.calibration import reliability, risk_coverage
 from pipeline.report.figures import Series, accuracy_figure, styled
 from pipeline.report.page_data import RunData
 from pipeline.report.style import cell_colours, look
-from pipeline.robustness.calibration import reliability, risk_coverage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

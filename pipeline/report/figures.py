@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.grid import Grid
+from pipeline.evaluation.grid import Grid
+from pipeline.evaluation.statistics import cell_estimates
 from pipeline.report.style import RC, look
 from pipeline.report.wording import SAMPLE_WARNING, data_sentence
-from pipeline.statistics import cell_estimates
 from pipeline.storage import write_bytes
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.grid import Grid
+from pipeline.evaluation.grid import Grid
+from pipeline.evaluation.robustness.attack_sanity import Finding
+from pipeline.evaluation.statistics import Comparison, cell_estimates
 from pipeline.report.summary import claim, verdicts
 from pipeline.report.wording import SAMPLE_WARNING, cell_text, notes, visible_difference
-from pipeline.robustness.honesty import Finding
-from pipeline.statistics import Comparison, cell_estimates
 
 if TYPE_CHECKING:
     from rich.console import Group

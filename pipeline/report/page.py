@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import storage
+from pipeline.evaluation.statistics import Estimate, smallest_visible_difference
 from pipeline.report.curves import figures
 from pipeline.report.figures import save_figure
 from pipeline.report.page_data import RunData, read_run
@@ -22,7 +23,6 @@ from pipeline.report.page_tables import confusion, tables
 from pipeline.report.style import cell_colours
 from pipeline.report.summary import claim, verdicts
 from pipeline.report.wording import SAMPLE_WARNING, SIGMA, p_text
-from pipeline.statistics import Estimate, smallest_visible_difference
 
 HERE = Path(__file__).parent
 MOST_CLASSES = 30  # of a confusion matrix that a page can show

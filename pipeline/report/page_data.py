@@ -12,14 +12,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from pipeline import model
 from pipeline.errors import DataError, UsageError
-from pipeline.grid import Grid
-from pipeline.matrix.kept import load_fit
-from pipeline.robustness.certificates import Certificates
-from pipeline.robustness.honesty import Finding
-from pipeline.run_folder import HELD_OUT
-from pipeline.statistics import Comparison, Estimate, cell_estimates
+from pipeline.evaluation.grid import Grid
+from pipeline.evaluation.robustness.attack_sanity import Finding
+from pipeline.evaluation.robustness.certificates import Certificates
+from pipeline.evaluation.statistics import Comparison, Estimate, cell_estimates
+from pipeline.prediction import model_file as model
+from pipeline.runs.run_folder import HELD_OUT
+from pipeline.training.checkpoint import load_fit
 
 EPOCH_FIGURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 

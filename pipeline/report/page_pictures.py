@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import model
 from pipeline.errors import InkproofError
+from pipeline.evaluation.robustness.attacks import attack
+from pipeline.evaluation.robustness.conditions import condition
+from pipeline.evaluation.robustness.methods import parse_attack
+from pipeline.prediction import model_file as model
 from pipeline.report.contact_sheet import one_of_each
 from pipeline.report.page_data import RunData
-from pipeline.robustness.attacks import attack
-from pipeline.robustness.conditions import condition
-from pipeline.robustness.methods import parse_attack
 
 MISTAKES = 12
 STRIP = 10  # pictures for each condition

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.evaluation.robustness.calibration import reliability, risk_coverage
 from pipeline.report.page_data import RunData
-from pipeline.robustness.calibration import reliability, risk_coverage
 
 if TYPE_CHECKING:
     import pandas as pd

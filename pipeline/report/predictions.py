@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.statistics import wilson_interval
+from pipeline.evaluation.statistics import wilson_interval
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.statistics import Comparison
+from pipeline.evaluation.statistics import Comparison
 
 NAMED = 5  # conditions that a sentence names; the table below it has the rest
 

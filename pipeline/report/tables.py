@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.grid import Grid
+from pipeline.evaluation.grid import Grid
+from pipeline.evaluation.statistics import Comparison, cell_estimates
 from pipeline.report.wording import SAMPLE_WARNING, cell_text, claim_notes, notes, verdict_rows
-from pipeline.statistics import Comparison, cell_estimates
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.grid import Grid
-from pipeline.statistics import (
+from pipeline.evaluation.grid import Grid
+from pipeline.evaluation.statistics import (
     Comparison,
     Estimate,
     cell_estimates,

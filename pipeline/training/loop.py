@@ -14,8 +14,8 @@ import numpy as np
 from pipeline.errors import DivergedError, UsageError
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
-from pipeline.training.columns import SortedColumns, sorted_columns
 from pipeline.training.history import BestWeights, Epoch
+from pipeline.training.zero_columns import SortedColumns, sorted_columns
 
 Loss = Callable[..., tuple[float, np.ndarray]]
 Hits = Callable[[np.ndarray, np.ndarray], np.ndarray]

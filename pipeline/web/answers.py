@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import picture
-from pipeline.saliency import saliency
+from pipeline.prediction import picture
+from pipeline.prediction.saliency import saliency
 from pipeline.web.models import Choice
 from pipeline.web.reading import BRIGHTEST, Given
 

@@ -12,9 +12,9 @@ from scipy import ndimage
 
 from pipeline.augment.noise import gaussian
 from pipeline.errors import UsageError
+from pipeline.evaluation.robustness.adversarial import ascend
+from pipeline.evaluation.robustness.attacks import Ball, Target
 from pipeline.nn.network import Network
-from pipeline.robustness.adversarial import ascend
-from pipeline.robustness.attacks import Ball, Target
 from pipeline.web.answers import as_bytes
 from pipeline.web.models import Choice
 from pipeline.web.reading import kind

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import model
 from pipeline.errors import UsageError
-from pipeline.newest import model_files, split_final
-from pipeline.picture import Style
-from pipeline.prediction import Reader, load_reader
-from pipeline.world import style_for, threshold_for
+from pipeline.prediction import model_file as model
+from pipeline.prediction.confidence_threshold import style_for, threshold_for
+from pipeline.prediction.find_models import model_files, split_final
+from pipeline.prediction.picture import Style
+from pipeline.prediction.reader import Reader, load_reader
 
 MOST_LEVELS = 8  # side by side on a page
 

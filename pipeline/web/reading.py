@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import picture
 from pipeline.errors import DataError, UsageError
-from pipeline.picture import Prepared, Style
+from pipeline.prediction import picture
+from pipeline.prediction.picture import Prepared, Style
 
 BRIGHTEST = 255
 MOST_VALUES = 200_000  # in a JSON body: more than any picture here has pixels, and read in a blink

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.statistics import wilson_interval
+from pipeline.evaluation.statistics import wilson_interval
 from pipeline.web.models import Models
 
 NOTE = (

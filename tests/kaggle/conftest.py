@@ -11,8 +11,8 @@ from kaggle_archive import KEY, TEST_ROWS, archive
 from kaggle_server import KaggleServer
 
 from pipeline.kaggle.client import Limits, run_client
-from pipeline.ledger import Ledger
-from pipeline.submission import write_submission
+from pipeline.kaggle.submission import write_submission
+from pipeline.runs.ledger import Ledger
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from kaggle_archive import KEY, archive
 from kaggle_server import Fault
 
 from pipeline import cli
-from pipeline.ledger import Ledger
+from pipeline.runs.ledger import Ledger
 
 NAMES = ("fetch", "check", "submit", "runs", "leaderboard")
 

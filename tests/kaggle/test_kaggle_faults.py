@@ -150,7 +150,7 @@ def test_our_package_never_imports_the_client():
         "        importlib.import_module(found.name)\n"
         "    except ImportError:\n"  # of an extra that is not installed
         "        pass\n"
-        "assert {'pipeline.kaggle.submit', 'pipeline.cli.submit', 'pipeline.ledger.mlflow'} <= set(sys.modules)\n"
+        "assert {'pipeline.kaggle.submit', 'pipeline.cli.submit', 'pipeline.runs.ledger.mlflow'} <= set(sys.modules)\n"
         "assert not [name for name in sys.modules if name.startswith(('kaggle', 'mlflow'))]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pipeline import recipe
 from pipeline.errors import UsageError
 from pipeline.nn.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from pipeline.nn.layers.blocks import from_blocks, lanes_for, to_blocks
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
+from pipeline.training import recipe
 
 sizes = st.integers(1, 4)
 pairs = st.tuples(sizes, sizes)

@@ -6,12 +6,12 @@ from gradient_check import TOLERANCE, layer_error, network_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import model
 from pipeline.errors import UsageError
 from pipeline.nn.layers import BatchNorm, Conv2D, Dense, Flatten
 from pipeline.nn.losses import SoftmaxCrossEntropy
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
+from pipeline.prediction import model_file as model
 
 shapes = st.one_of(st.tuples(st.integers(1, 4)), st.tuples(*[st.integers(1, 4)] * 3))
 

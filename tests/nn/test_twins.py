@@ -7,8 +7,6 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import recipe as recipes
-from pipeline import twins
 from pipeline.cli.twins import command
 from pipeline.errors import InkproofError, UsageError
 from pipeline.nn import reference
@@ -17,6 +15,8 @@ from pipeline.nn.losses import LOSSES
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.workspace import Pass
+from pipeline.training import recipe as recipes
+from pipeline.training import twins
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from drawn_digits import CLASSES, draw
 
-from pipeline import model
 from pipeline.nn.layers import Dense, Flatten, ReLU
 from pipeline.nn.losses import SoftmaxCrossEntropy
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import Adam
-from pipeline.picture import prepare
+from pipeline.prediction import model_file as model
+from pipeline.prediction.picture import prepare
 from pipeline.training import Streams, fit
 
 

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from drawn_digits import draw, png
 from PIL import Image
 
-from pipeline import model
 from pipeline.cli import group
 from pipeline.errors import UsageError
-from pipeline.model import Model
+from pipeline.prediction import model_file as model
+from pipeline.prediction.model_file import Model
 
 ROOT = Path(__file__).parent.parent.parent
 

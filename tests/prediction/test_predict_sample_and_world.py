@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline import dataset, model, recipe, world
-from pipeline.fits import FitTask, Rows, run_fit
-from pipeline.prediction import load_reader, read_picture
+from pipeline import dataset
+from pipeline.prediction import confidence_threshold as world
+from pipeline.prediction import model_file as model
+from pipeline.prediction.reader import load_reader, read_picture
+from pipeline.training import recipe
+from pipeline.training.task import FitTask, Rows, run_fit
 
 SHARED = Path(__file__).parent.parent.parent.parent / "shared"
 HANDWRITING, KAGGLE = SHARED / "handwriting", SHARED / "data" / "digit-recognizer.zip"

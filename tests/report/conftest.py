@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.grid import Grid
+from pipeline.evaluation.grid import Grid
 
 TEST_SIGMAS = (0, 0.1, 0.2, 0.3, 0.5)
 

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from pipeline import recipe
 from pipeline.augment import Chain
 from pipeline.augment.noise import NoiseOnShare
 from pipeline.cli import group
 from pipeline.report.contact_sheet import CELL, contact_sheet, draw_copies, one_of_each
+from pipeline.training import recipe
 
 
 def test_classes_take_turns():

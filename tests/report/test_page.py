@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import compare, dataset, recipe, stages
-from pipeline.console import Voice
+from pipeline import dataset
 from pipeline.errors import DataError, UsageError
+from pipeline.jobs import noise_levels as stages
+from pipeline.jobs.compare import job as compare
+from pipeline.jobs.progress import Voice
 from pipeline.report.page import write_report
 from pipeline.report.page_data import read_run
 from pipeline.report.style import cell_colours
+from pipeline.training import recipe
 
 CONTENT = {
     "network": {"layers": [{"layer": "Flatten"}, {"layer": "Dense", "units": "classes"}]},

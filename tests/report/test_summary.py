@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.evaluation.statistics import Comparison, Estimate
 from pipeline.report.summary import claim, verdicts
-from pipeline.statistics import Comparison, Estimate
 
 
 def comparison(trained, condition, points, p, repeats=3):

@@ -6,9 +6,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from pipeline.evaluation.statistics import compare_to_baseline
 from pipeline.report.tables import grid_csv, markdown_report, table_csv, terminal_report
 from pipeline.report.wording import p_text
-from pipeline.statistics import compare_to_baseline
 
 
 def printed(grid, width=80, *, data="digits", sample=False, console=None) -> str:

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image, ImageDraw
 from visitor import Page, start_browser
 
-from pipeline import model
 from pipeline.nn.layers import Dense, Flatten, ReLU
 from pipeline.nn.network import Network
-from pipeline.picture import Style
-from pipeline.prediction import Reader
+from pipeline.prediction import model_file as model
+from pipeline.prediction.picture import Style
+from pipeline.prediction.reader import Reader
 from pipeline.web.app import create_app
 from pipeline.web.models import Choice, Models
 from pipeline.web.server import bind

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from calls import BAR, NUMBERS, post
 
-from pipeline import picture
+from pipeline.prediction import picture
 
 
 def test_a_picture_file_gets_what_the_model_itself_says(client, models, seven):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from calls import BAR, NUMBERS, post
 
-from pipeline.picture import Style
-from pipeline.prediction import Reader
+from pipeline.prediction.picture import Style
+from pipeline.prediction.reader import Reader
 from pipeline.web.app import create_app
 from pipeline.web.limits import Limits
 from pipeline.web.models import Choice, Models

@@ -8,7 +8,7 @@ import json
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pipeline.newest import newest_run
+from pipeline.prediction.find_models import newest_run
 from pipeline.web.app import create_app
 from pipeline.web.limits import Limits
 from pipeline.web.models import load_models

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline import model
 from pipeline.errors import ModelFileError, UsageError
+from pipeline.prediction import model_file as model
 from pipeline.web.models import load_models
 
 
@@ -40,7 +40,7 @@ def test_a_run_gives_one_network_a_level_and_the_submitted_one(run):
 
 
 def test_the_default_answers_as_predict_does(run, tmp_path):
-    from pipeline.prediction import load_reader
+    from pipeline.prediction.reader import load_reader
 
     images = np.random.default_rng(0).integers(0, 256, (5, 6, 6), dtype=np.uint8)
     reader = load_reader(None, tmp_path / "runs")

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import model
 from pipeline.errors import InkproofError, UsageError
+from pipeline.prediction import model_file as model
 from pipeline.web.limits import Limits
 from pipeline.web.server import bind
 

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pipeline import picture
+from pipeline.prediction import picture
 
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")

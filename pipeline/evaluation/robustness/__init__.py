@@ -1,0 +1,12 @@
+"""What a trained network can stand: changed pictures, attacks, certificates, and how sure it may be.
+
+corruptions.py   noise, blur, occlusion, brightness, contrast: the table of severities, and `corrupt`
+warps.py         rotation, scaling, shear, translation, elastic distortion, shifts by whole pixels
+conditions.py    test conditions from their names: "gaussian_noise 3", "shift right 4", "σ 0.2"
+attacks.py       the ε ball, input gradients, and `attack`, which runs, clips and scores
+methods.py       FGSM, PGD and random search: what differs between attacks
+attack_sanity.py the checks that tell an attack that is weak from a network that is strong
+adversarial.py   attacks on training batches
+certificates.py  randomised smoothing: radii within which the answer provably stays
+calibration.py   whether the probabilities can be believed, and accuracy when "not sure" is allowed
+"""

@@ -1,0 +1,185 @@
+"""Attacks: small changes of a picture, made to be misread. Here is all that they share; methods.py has the rest.
+
+An attack may change a picture within an ε ball around it and within [0, 1]. A method only says which pictures
+it proposes (`run`); `attack` alone clips them to what is allowed and asks the network what it makes of them.
+A row counts as right only if it is right both before and after, for the picture itself lies in every ball.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.checks import known
+from pipeline.errors import UsageError
+from pipeline.nn.checks import number
+from pipeline.nn.losses import softmax
+from pipeline.nn.network import PREDICT_ROWS, Network
+from pipeline.nn.workspace import Pass
+
+NORMS = ("Linf", "L2")
+
+
+@dataclass(frozen=True)
+class Ball:
+    """What an attack may do: norm "Linf" (no pixel changes by more than ε) or "L2" (the root of the sum of
+    squared changes is at most ε). epsilon: in units of the [0, 1] pixel scale, at least 0.
+
+    All methods take and give float pictures (n, side, side). Raises UsageError for another norm or ε.
+    """
+
+    norm: str
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        known("norm", self.norm, NORMS)
+        number("ε", self.epsilon, at_least=0)
+
+    def clip(self, pictures: np.ndarray, clean: np.ndarray) -> np.ndarray:
+        """The pictures, brought into the ball around `clean` and into [0, 1]; a new array.
+
+        Where `clean` itself is outside of [0, 1], with unclipped noise on it, up to there.
+        """
+        change = pictures - clean
+        if self.norm == "Linf":
+            np.clip(change, -self.epsilon, self.epsilon, out=change)
+        else:
+            change *= np.minimum(1, self.epsilon / np.maximum(lengths(change), 1e-12))
+        # Clipping to [0, 1] moves each pixel towards the clean one, so it cannot leave the ball again.
+        return np.clip(clean + change, np.minimum(clean, 0), np.maximum(clean, 1))
+
+    def steepest(self, gradient: np.ndarray) -> np.ndarray:
+        """The change of size 1 in this norm along which a function of this gradient grows fastest."""
+        if self.norm == "Linf":
+            return np.sign(gradient)
+        return gradient / np.maximum(lengths(gradient), 1e-30)
+
+    def random(self, like: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Changes drawn uniformly from the ball."""
+        if self.norm == "Linf":
+            return rng.uniform(-self.epsilon, self.epsilon, like.shape).astype(like.dtype)
+        change = rng.standard_normal(like.shape, dtype=np.float32)
+        reach = self.epsilon * rng.random((len(like), 1, 1)) ** (1 / like[0].size)
+        return (change * (reach / lengths(change))).astype(like.dtype)
+
+
+def lengths(changes: np.ndarray) -> np.ndarray:
+    """Euclidean length of each row of (n, height, width), as (n, 1, 1)."""
+    return np.sqrt(np.einsum("nij,nij->n", changes, changes))[:, None, None]
+
+
+class Target:
+    """A network as an attack sees it: logits, margins and input gradients of float pictures (n, side, side)."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._run = Pass(wants_input_gradient=True)
+
+    def logits(self, pictures: np.ndarray) -> np.ndarray:
+        """Logits (n, classes); the next call writes over them."""
+        return self.network.forward(pictures, self._run)[0]
+
+    def gradient(
+        self, pictures: np.ndarray, labels: np.ndarray, towards: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The direction (n, side, side) that leads away from the labels, and which rows are misread (n,) bool.
+
+        That of ∂(cross-entropy)/∂picture, or with class indices `towards` (n,) of ∂(their logit − the label's).
+        Cross-entropy's is divided in each row by the probability of all wrong classes, which leaves its
+        direction: a network that is sure of itself would otherwise have gradients that float32 rounds to 0,
+        and only seem robust. The arrays are written over by the next call; so are the network's own `grads`.
+        """
+        logits, backward = self.network.forward(pictures, self._run)
+        wrong = logits.argmax(axis=1) != labels
+        rows = np.arange(len(labels))
+        if towards is None:
+            d = logits.copy()
+            d[rows, labels] = -np.inf
+            softmax(d, out=d)
+        else:
+            d = np.zeros_like(logits)
+            d[rows, towards] = 1
+        d[rows, labels] = -1
+        return backward(d), wrong
+
+
+class Method(Protocol):
+    """An attack's own idea. `name` is what tables show."""
+
+    name: str
+
+    def run(
+        self, target: Target, pictures: np.ndarray, labels: np.ndarray, ball: Ball, *, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Proposed pictures of the same shape; whatever leaves the ball is clipped by the caller."""
+        ...
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an attack left. pictures (n, side, side) floats: the attacked ones; where a row was misread before
+    any change, or ε is 0, the pictures as they were. clean_correct, correct (n,) bool: read rightly before the
+    attack, and both before and after.
+    """
+
+    pictures: np.ndarray
+    clean_correct: np.ndarray
+    correct: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows, 0 to 1, that the attack left right."""
+        return float(self.correct.mean())
+
+
+def attack(
+    network: Network, images: np.ndarray, labels: np.ndarray, method: Method, ball: Ball, *, rng: np.random.Generator
+) -> Attacked:
+    """Attack every row that the network reads rightly, clip to ball and [0, 1], and score.
+
+    images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices. The network's parameters stay;
+    its `grads` are written over. Raises UsageError for images, labels or values that do not fit.
+    """
+    clean = check_rows(network, images, labels)
+    clean_correct = network.logits(clean).argmax(axis=1) == labels
+    pictures = clean.copy()
+    if ball.epsilon == 0:
+        return Attacked(pictures, clean_correct, clean_correct.copy())
+    target = Target(network)
+    for rows in _portions(np.flatnonzero(clean_correct)):
+        proposed = method.run(target, clean[rows], labels[rows], ball, rng=rng)
+        pictures[rows] = ball.clip(proposed, clean[rows])
+    correct = clean_correct & (network.logits(pictures).argmax(axis=1) == labels)
+    return Attacked(pictures, clean_correct, correct)
+
+
+def check_rows(network: Network, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The images as floats of the network's dtype. Raises UsageError where rows, labels and network do not fit."""
+    if images.ndim != 3 or len(images) == 0:
+        raise UsageError(f"An attack takes pictures (n, side, side), at least one, found shape {images.shape}.")
+    classes = network.output_shape[0]
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise UsageError(
+            f"An attack on {len(images)} pictures takes as many class indices, found {labels.dtype} of shape "
+            f"{labels.shape}: give one for each picture."
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UsageError(
+            f"Labels must be class indices from 0 to {classes - 1} for a network of {classes} outputs, found "
+            f"{labels.min()} to {labels.max()}."
+        )
+    pictures = network.to_numbers(images)
+    if not (pictures.min() >= 0 and pictures.max() <= 1):
+        raise UsageError(
+            f"An attack takes floats in [0, 1] or uint8 pixels, found floats from {pictures.min():g} to "
+            f"{pictures.max():g}: divide by the largest pixel value."
+        )
+    return pictures
+
+
+def _portions(rows: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), PREDICT_ROWS):
+        yield rows[start : start + PREDICT_ROWS]

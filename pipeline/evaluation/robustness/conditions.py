@@ -1,0 +1,95 @@
+"""Test conditions: a name says what happens to the pictures before a network sees them.
+
+"clean"                     nothing
+"σ 0.2"  or  "sigma 0.2"    Gaussian noise of that σ, clipped
+"gaussian_noise 3"          any corruption of corruptions.py at severity 0 … 5
+"shift right 4"             0 … 6 whole pixels along any of the directions in warps.py
+"turn left 5"               0 … 45 whole degrees, left against the clock
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.augment.noise import check_sigma, gaussian
+from pipeline.checks import known
+from pipeline.errors import UsageError
+from pipeline.evaluation.robustness.corruptions import SEVERITIES, check_severity, corrupt
+from pipeline.evaluation.robustness.warps import DIRECTIONS, FARTHEST_SHIFT, FARTHEST_TURN, TURNS, shift, turn
+
+FORMS = '"clean", "σ 0.2", "gaussian_noise 3", "shift right 4" or "turn left 5"'
+# Words of the moves, what they may go along, how far, and in what.
+MOVES = {"shift": (DIRECTIONS, FARTHEST_SHIFT, "pixels"), "turn": (TURNS, FARTHEST_TURN, "degrees")}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A test condition; `condition` makes them.
+
+    name: as tables show it. kind: "σ", a direction, "turn left" or "turn right", or a corruption. strength: σ,
+    pixels, degrees, or severity; 0 changes nothing. seed: all randomness follows from it and the condition, so it
+    is the same for every model.
+    """
+
+    name: str
+    kind: str
+    strength: float
+    seed: int
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """The changed pictures (n, side, side): floats in [0, 1]; strength 0 gives the very same array.
+
+        images: uint8 pixels or floats in [0, 1]. Raises UsageError for a shift as far as the picture is wide.
+        """
+        if self.strength == 0:
+            return images
+        if self.kind == "σ":
+            rng = np.random.default_rng([self.seed, round(self.strength * 1e6)])
+            return gaussian(images, self.strength, rng=rng)
+        if self.kind in DIRECTIONS:
+            moved = shift(images, self.kind, int(self.strength))
+            return moved * np.float32(1 / 255) if moved.dtype == np.uint8 else moved
+        if self.kind.startswith("turn "):
+            floats = images * np.float32(1 / 255) if images.dtype == np.uint8 else images
+            return turn(floats, TURNS[self.kind.removeprefix("turn ")] * self.strength)
+        rng = np.random.default_rng([self.seed, *self.name.encode()])
+        return corrupt(images, self.kind, int(self.strength), rng=rng)
+
+
+def condition(text: str, *, seed: int = 0) -> Condition:
+    """The condition of that name. Raises UsageError for one that does not exist, with the nearest that does."""
+    words = text.split()
+    if words in (["clean"], ["σ", "0"], ["sigma", "0"]):
+        return Condition("clean", "σ", 0.0, seed)
+    if len(words) == 3 and words[0] in MOVES:
+        return _move(*words, text, seed)
+    if len(words) != 2:
+        raise UsageError(f"A test condition is written as {FORMS}, found {text!r}.")
+    kind = known("test condition", words[0], ["σ", "sigma", *SEVERITIES])
+    if kind in ("σ", "sigma"):
+        try:
+            sigma = check_sigma(float(words[1]))
+        except ValueError as error:
+            raise UsageError(f"{text!r}: a noise level σ must be a number from 0 to 2, found {words[1]!r}.") from error
+        return Condition("clean" if sigma == 0 else f"σ {sigma:g}", "σ", sigma, seed)
+    severity = _whole(words[1])
+    check_severity(kind, words[1] if severity is None else severity)
+    return Condition(f"{kind} {severity}", kind, severity, seed)
+
+
+def _move(kind: str, direction: str, amount: str, text: str, seed: int) -> Condition:
+    directions, farthest, unit = MOVES[kind]
+    direction = known(f"{kind} direction", direction, directions)
+    by = _whole(amount)
+    if by is None or by > farthest:
+        raise UsageError(
+            f"A {kind} must be by a whole number of {unit} from 0 to {farthest}, found {amount!r} in {text!r}."
+        )
+    return Condition(f"{kind} {direction} {by}", direction if kind == "shift" else f"turn {direction}", by, seed)
+
+
+def _whole(text: str) -> int | None:
+    """The number that digits 0 … 9 spell, None for any other text."""
+    return int(text) if text.isascii() and text.isdigit() else None

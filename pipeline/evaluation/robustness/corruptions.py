@@ -1,0 +1,192 @@
+"""Corruptions: changes of a test picture in five severities, each a published number.
+
+Names and numbers are those of the MNIST-C benchmark (Mu and Gilmer, MNIST-C: A Robustness Benchmark for
+Computer Vision, 2019; corruptions.py of github.com/google-research/mnist-c), so that figures can be laid
+beside others'; `occlusion` is ours. Three things differ, on purpose:
+
+- severity 0 is the picture itself (there it is the strongest);
+- lengths in pixels are meant for a side of 28 and scaled for other sides;
+- blurs blur along both axes (there, a grey picture's columns were taken for colours, and blurred apart).
+
+MNIST-C's published files hold shot_noise 5, impulse_noise 4, glass_blur 1, motion_blur 1, shear 2, scale 3,
+rotate 2, brightness 5 and translate 3 of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from pipeline.augment.noise import gaussian
+from pipeline.checks import known
+from pipeline.errors import UsageError
+from pipeline.evaluation.robustness import warps
+
+MOST_SEVERE = 5
+ROWS = 1024  # pictures at once, so that memory does not grow with their number
+SIDE = 28  # the side that lengths in pixels are given for
+
+SEVERITIES: dict[str, tuple[Any, ...]] = {
+    "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),  # σ
+    "shot_noise": (60, 25, 12, 5, 3),  # photons that make a white pixel
+    "impulse_noise": (0.03, 0.06, 0.09, 0.17, 0.27),  # share of pixels made black or white
+    "speckle_noise": (0.15, 0.2, 0.35, 0.45, 0.6),  # σ as a share of the pixel's own value
+    "gaussian_blur": (1, 2, 3, 4, 6),  # σ in pixels
+    "glass_blur": ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),  # σ, farthest swap, rounds
+    "defocus_blur": ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),  # radius, σ of its edge
+    "motion_blur": ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),  # half its length, σ
+    "brightness": (0.1, 0.2, 0.3, 0.4, 0.5),  # added
+    "contrast": (0.4, 0.3, 0.2, 0.1, 0.05),  # factor of the distance from the picture's mean
+    "rotate": (0.2, 0.4, 0.6, 0.8, 1.0),  # radians
+    "scale": (0.9, 0.8, 0.7, 0.6, 0.5),  # factor
+    "shear": (0.2, 0.4, 0.6, 0.8, 1.0),  # radians
+    "translate": (1, 2, 3, 4, 5),  # pixels along both axes
+    # Displacement, its smoothing and the affine part, as shares of the side; 3 is milder than 2, as published.
+    "elastic_transform": (
+        (2, 0.7, 0.1),
+        (2, 0.08, 0.2),
+        (0.05, 0.01, 0.02),
+        (0.07, 0.01, 0.02),
+        (0.12, 0.01, 0.02),
+    ),
+    "occlusion": (4, 6, 8, 10, 12),  # side of the black square in pixels; ours
+}
+
+
+def corrupt(images: np.ndarray, name: str, severity: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Corrupted pictures: a new array (n, side, side) of floats in [0, 1], for severity 0 the pictures' own values.
+
+    images: floats in [0, 1], or uint8 pixels, which give float32. name: a key of SEVERITIES.
+    Raises UsageError for an unknown name, a severity other than 0 … 5, and pictures that are not square.
+    """
+    check_severity(name, severity)
+    if images.ndim != 3 or images.shape[1] != images.shape[2]:
+        raise UsageError(f"Corruptions take square pictures (n, side, side), found an array of shape {images.shape}.")
+    images = images * np.float32(1 / 255) if images.dtype == np.uint8 else images.copy()
+    if severity == 0 or len(images) == 0:
+        return images
+    for start in range(0, len(images), ROWS):
+        part = images[start : start + ROWS]
+        images[start : start + ROWS] = np.clip(_FUNCTIONS[name](part, SEVERITIES[name][severity - 1], rng=rng), 0, 1)
+    return images
+
+
+def check_severity(name: str, severity: object) -> None:
+    """Raises UsageError for an unknown corruption or a severity other than 0 … 5."""
+    known("corruption", name, SEVERITIES)
+    if type(severity) is not int or not 0 <= severity <= MOST_SEVERE:
+        raise UsageError(
+            f"The severity of {name} must be a whole number from 0 (the picture itself) to {MOST_SEVERE}, "
+            f"found {severity!r}."
+        )
+
+
+def _shot_noise(images: np.ndarray, photons: float, *, rng: np.random.Generator) -> np.ndarray:
+    return rng.poisson(images * photons) / photons
+
+
+def _impulse_noise(images: np.ndarray, share: float, *, rng: np.random.Generator) -> np.ndarray:
+    luck = rng.random(images.shape, dtype=np.float32)
+    images[luck < share / 2] = 0
+    images[luck >= 1 - share / 2] = 1
+    return images
+
+
+def _speckle_noise(images: np.ndarray, sigma: float, *, rng: np.random.Generator) -> np.ndarray:
+    return images * (1 + sigma * rng.standard_normal(images.shape, dtype=np.float32))
+
+
+def _gaussian_blur(images: np.ndarray, sigma: float, *, rng: np.random.Generator) -> np.ndarray:
+    sigma *= images.shape[1] / SIDE
+    return ndimage.gaussian_filter(images, (0, sigma, sigma), mode="nearest")
+
+
+def _glass_blur(images: np.ndarray, strength: tuple[float, int, int], *, rng: np.random.Generator) -> np.ndarray:
+    """Blurred, pixels swapped with near ones as rough glass does, blurred again."""
+    sigma, farthest, rounds = strength
+    n, side, _ = images.shape
+    farthest = max(1, round(farthest * side / SIDE))
+    images, every = _gaussian_blur(images, sigma, rng=rng), np.arange(n)
+    walk = range(side - farthest, farthest, -1)
+    for row, column in [(row, column) for row in walk for column in walk] * rounds:
+        # A distance of 0, with no swap, is half of all draws.
+        swaps = rng.random(n) < 0.5
+        down, right = rng.integers(-farthest, farthest, (2, n)) * swaps
+        other = images[every, row + down, column + right]
+        images[every, row + down, column + right] = images[:, row, column]
+        images[:, row, column] = other
+    return _gaussian_blur(images, sigma, rng=rng)
+
+
+def _defocus_blur(images: np.ndarray, strength: tuple[float, float], *, rng: np.random.Generator) -> np.ndarray:
+    """Each pixel spread over a disc, as by a lens out of focus."""
+    radius, edge = strength
+    taps = 1 if radius <= 8 else 2
+    radius = max(1, radius * images.shape[1] / SIDE)
+    reach = int(np.ceil(radius)) + taps
+    row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = (row**2 + column**2 <= radius**2).astype(np.float64)
+    disc = ndimage.gaussian_filter(disc, edge, radius=taps)
+    # "mirror" repeats the picture without its border pixel, as OpenCV does.
+    return ndimage.convolve(images, disc[None] / disc.sum(), mode="mirror")
+
+
+def _motion_blur(images: np.ndarray, strength: tuple[float, float], *, rng: np.random.Generator) -> np.ndarray:
+    """A tail on one side that fades as a Gaussian (ImageMagick's), at an angle of −45° … 45° to the horizontal."""
+    n, side, _ = images.shape
+    half, sigma = (length * side / SIDE for length in strength)
+    angles = rng.uniform(-np.pi / 4, np.pi / 4, n)
+    steps = np.arange(2 * int(np.ceil(half)) + 1)
+    weights = np.exp(-(steps**2) / (2 * sigma**2))
+    every, pixels = np.arange(n)[:, None, None], np.arange(side)
+    out = np.zeros_like(images)
+    for step, weight in zip(steps, weights / weights.sum(), strict=True):
+        down = np.rint(step * np.sin(angles)).astype(np.intp)[:, None]
+        right = np.rint(step * np.cos(angles)).astype(np.intp)[:, None]
+        rows, columns = np.clip(pixels + down, 0, side - 1), np.clip(pixels + right, 0, side - 1)
+        out += images.dtype.type(weight) * images[every, rows[:, :, None], columns[:, None, :]]
+    return out
+
+
+def _brightness(images: np.ndarray, added: float, *, rng: np.random.Generator) -> np.ndarray:
+    return images + images.dtype.type(added)
+
+
+def _contrast(images: np.ndarray, factor: float, *, rng: np.random.Generator) -> np.ndarray:
+    means = images.mean(axis=(1, 2), keepdims=True)
+    return (images - means) * images.dtype.type(factor) + means
+
+
+def _occlusion(images: np.ndarray, square: float, *, rng: np.random.Generator) -> np.ndarray:
+    """A black square, wholly in the middle 20 of 28 pixels, where the digits are."""
+    n, side, _ = images.shape
+    square = max(1, round(square * side / SIDE))
+    margin = round(4 * side / SIDE)
+    first = rng.integers(margin, max(side - margin - square, margin) + 1, (2, n, 1))
+    pixels = np.arange(side)
+    rows, columns = (pixels >= first) & (pixels < first + square)
+    images[rows[:, :, None] & columns[:, None, :]] = 0
+    return images
+
+
+_FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
+    "gaussian_noise": gaussian,
+    "shot_noise": _shot_noise,
+    "impulse_noise": _impulse_noise,
+    "speckle_noise": _speckle_noise,
+    "gaussian_blur": _gaussian_blur,
+    "glass_blur": _glass_blur,
+    "defocus_blur": _defocus_blur,
+    "motion_blur": _motion_blur,
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "rotate": warps.rotate,
+    "scale": warps.scale,
+    "shear": warps.shear,
+    "translate": warps.translate,
+    "elastic_transform": warps.elastic,
+    "occlusion": _occlusion,
+}

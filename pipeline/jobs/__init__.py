@@ -1,0 +1,1 @@
+"""What a command runs: the main job, comparison, cross-validation and search."""

@@ -1,0 +1,1 @@
+"""The comparison: ways of training × test conditions, on the same held-out rows."""

@@ -1,0 +1,71 @@
+"""The columns of a comparison from their names: changed pictures and attacks, with short forms for many at once.
+
+"corruptions 3"           every corruption at that severity
+"shift all 4"             that shift along every direction
+"shift right 1-6"         each of these; so does "gaussian_noise 1-5"
+all else                  one column, as robustness.conditions and robustness.methods read it
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.checks import known
+from pipeline.errors import UsageError
+from pipeline.evaluation.robustness.conditions import MOVES, Condition, condition
+from pipeline.evaluation.robustness.corruptions import SEVERITIES
+from pipeline.evaluation.robustness.methods import METHODS, parse_attack
+from pipeline.evaluation.robustness.warps import DIRECTIONS
+
+DEFAULT = (
+    "clean, σ 0.1, σ 0.2, σ 0.3, σ 0.5, shift right 1-6, shift all 4, corruptions 3, "
+    "fgsm Linf 0.1, pgd Linf 0.05, pgd Linf 0.1"
+)
+
+NAMES = ("clean", "σ", "sigma", *MOVES, *SEVERITIES, *METHODS, "corruptions")
+
+
+def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[str]]:
+    """Conditions, "clean" first, and attacks, each once, in the order given.
+
+    Raises UsageError for a name that does not exist, with the nearest that does.
+    """
+    conditions, attacks = {"clean": condition("clean", seed=seed)}, {}
+    for text in texts:
+        for single in _expand(text):
+            words = single.split()
+            if words and known("test condition or attack", words[0], NAMES) in METHODS:
+                method, ball = parse_attack(single)
+                attacks[f"{words[0]} {ball.norm} {ball.epsilon:g}"] = method
+            else:
+                one = condition(single, seed=seed)
+                conditions[one.name] = one
+    return list(conditions.values()), list(attacks)
+
+
+def check_fit(conditions: Sequence[Condition], side: int) -> None:
+    """Raises UsageError for a condition that pictures of that side cannot go through."""
+    blank = np.zeros((1, side, side), np.uint8)
+    for one in conditions:
+        try:
+            one.apply(blank)
+        except UsageError as error:
+            raise UsageError(f"The test condition {one.name!r} does not suit these pictures: {error}") from error
+
+
+def _expand(text: str) -> list[str]:
+    words = text.split()
+    if words[:1] == ["corruptions"] and len(words) == 2:
+        return [single for kind in SEVERITIES for single in _expand(f"{kind} {words[1]}")]
+    if words[:2] == ["shift", "all"] and len(words) == 3:
+        return [single for direction in DIRECTIONS for single in _expand(f"shift {direction} {words[2]}")]
+    span = re.fullmatch(r"([0-9])-([0-9])", words[-1]) if words else None
+    if span is None:
+        return [text]
+    first, last = int(span[1]), int(span[2])
+    if first > last:
+        raise UsageError(f"{text!r}: a span begins with its smaller number, as 1-6.")
+    return [" ".join([*words[:-1], str(number)]) for number in range(first, last + 1)]

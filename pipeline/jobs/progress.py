@@ -1,0 +1,113 @@
+"""What a run says while it works: a progress bar on a terminal, lines when piped, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipeline.training import Epoch
+from pipeline.training.task import FitTask
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def plain_console(width: int | None = None) -> Console:
+    """rich's console on standard output, without colours for NO_COLOR and without its guesses at markup."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+class Voice:
+    """How a run speaks: `say` for its steps, `result` for what was asked for, `fits` around training."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.said: list[str] = []
+        self._console: Console | None = None
+
+    @property
+    def console(self) -> Console:
+        if self._console is None:
+            self._console = plain_console()
+        return self._console
+
+    def say(self, line: str) -> None:
+        """A step of the work; kept in `said`, and printed unless quiet."""
+        self.said.append(line)
+        if not self.quiet:  # plain print, because rich takes a moment to import
+            print(line, flush=True)
+
+    def result(self, content: object) -> None:
+        """Something that was asked for: a text or something rich can draw."""
+        self.console.print(content)
+
+    @contextmanager
+    def fits(self, what: str, tasks: list[FitTask]) -> Iterator[Callable[[FitTask, Epoch], None]]:
+        """Gives the function to call after each epoch of each task."""
+        if self.quiet:
+            yield lambda task, epoch: None
+        elif sys.stdout.isatty():
+            with _bar(self.console, what, tasks) as on_epoch:
+                yield on_epoch
+        else:
+            yield _line
+
+    @contextmanager
+    def counting(self, what: str, total: int, done: int = 0) -> Iterator[Callable[[str], None]]:
+        """Gives the function to call with a line on each of `total` pieces of work, `done` of which are done."""
+        if self.quiet or not sys.stdout.isatty():
+            yield self.say
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=self.console, speed_estimate_period=3600) as progress:
+            bar = progress.add_task(what, total=total, completed=done)
+
+            def told(line: str) -> None:
+                self.said.append(line)
+                progress.console.print(line)
+                progress.advance(bar)
+
+            yield told
+
+
+def _accuracy(epoch: Epoch) -> str:
+    if epoch.validation_accuracy is None:
+        return f"training accuracy {epoch.train_accuracy:.2%}"
+    return f"holdout {epoch.validation_accuracy:.2%}"
+
+
+def _line(task: FitTask, epoch: Epoch) -> None:
+    epochs = task.recipe.training.epochs
+    print(
+        f"{task.name}: epoch {epoch.epoch}/{epochs}, loss {epoch.train_loss:.4f}, {_accuracy(epoch)}, "
+        f"{epoch.seconds:.1f} s",
+        flush=True,
+    )
+
+
+@contextmanager
+def _bar(console: Console, what: str, tasks: list[FitTask]) -> Iterator[Callable[[FitTask, Epoch], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("epochs,"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left  {task.fields[latest]}"),
+    )
+    # A long estimation window: epochs of several fits arrive in bursts.
+    with Progress(*columns, console=console, speed_estimate_period=300) as progress:
+        bar = progress.add_task(what, total=sum(task.recipe.training.epochs for task in tasks), latest="")
+
+        def on_epoch(task: FitTask, epoch: Epoch) -> None:
+            progress.update(bar, advance=1, latest=f"{task.name}: {_accuracy(epoch)}")
+
+        yield on_epoch

@@ -1,0 +1,105 @@
+"""What the trials of a search found: the best, how much better than the recipe, and what the choice is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.evaluation.statistics import Estimate, paired_difference, wilson_interval
+from pipeline.jobs.tuning.study import REASON, quietly, stopped_in
+from pipeline.jobs.tuning.trial import Score
+from pipeline.jobs.tuning.workers import unpack
+from pipeline.training.search_space import Parameter
+
+STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+DRAWS = 1000
+FEWEST_FOR_IMPORTANCES = 10  # complete trials
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that has ended. state: complete, pruned or failed; score: of a complete one; reason: of a failed one.
+
+    values: what it tried, by path. curve: (epochs spent, accuracy so far). seconds: wall time.
+    """
+
+    number: int
+    state: str
+    values: dict[str, Any]
+    curve: tuple[tuple[int, float], ...]
+    seconds: float
+    score: Score | None = None
+    reason: str | None = None
+
+    def accuracy(self) -> Estimate:
+        """The folds' mean, with Wilson's 95 % interval of the rows of all folds."""
+        wrong = self.score.wrong
+        interval = wilson_interval(int((~wrong).sum()), len(wrong))
+        return Estimate(self.score.accuracy, interval.low, interval.high)
+
+    def better_than(self, other: Trial) -> Estimate:
+        """The difference in accuracy on the same rows, with its 95 % interval over rows."""
+        return paired_difference(~self.score.wrong[None], ~other.score.wrong[None])
+
+
+def trials_of(study: optuna.Study, space: Sequence[Parameter], rows: int) -> list[Trial]:
+    """All trials that have ended, in their order; those that were stopped and done again are left out."""
+    stopped = stopped_in(study)
+    return [
+        _trial(one, space, rows)
+        for one in study.get_trials(deepcopy=False)
+        if one.state in STATES and one.number not in stopped
+    ]
+
+
+def _trial(one: FrozenTrial, space: Sequence[Parameter], rows: int) -> Trial:
+    return Trial(
+        one.number,
+        STATES[one.state],
+        {asked.path: asked.rounded(one.params[asked.path]) for asked in space if asked.path in one.params},
+        tuple(sorted(one.intermediate_values.items())),
+        one.duration.total_seconds() if one.duration else 0.0,
+        unpack(one, rows) if one.state == TrialState.COMPLETE else None,
+        one.user_attrs.get(REASON),
+    )
+
+
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """Complete trials, the best first: by accuracy, then by log-loss, then the older one."""
+    complete = [one for one in trials if one.score is not None]
+    return sorted(complete, key=lambda one: (-one.score.accuracy, one.score.log_loss, one.number))
+
+
+def after_choice(trials: Sequence[Trial], seed: int) -> Estimate | None:
+    """The accuracy that choosing the best of these trials leads to; None where there was nothing to choose.
+
+    The best of many is in part the luckiest. Here the choice is made DRAWS times on rows drawn with replacement
+    and judged on the rows that were not drawn: mean, and 95 % of the draws. I. Tsamardinos, E. Greasidou, G.
+    Borboudakis, Bootstrapping the out-of-sample predictions, Machine Learning 107 (2018), BBC-CV. That settings
+    were proposed by what these same rows had said before is not undone by it.
+    """
+    complete = ranked(trials)
+    if len(complete) < 2:
+        return None
+    right = np.stack([~one.score.wrong for one in complete]).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    n = right.shape[1]
+    found = []
+    for _ in range(DRAWS):
+        times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float32)
+        winner = int((right @ times).argmax())
+        found.append(right[winner, times == 0].mean())
+    return Estimate(float(np.mean(found)), *(float(end) for end in np.quantile(found, (0.025, 0.975))))
+
+
+def importances(study: optuna.Study, trials: Sequence[Trial]) -> dict[str, float]:
+    """Each setting's share in telling good trials from the rest, the largest first; empty with too few trials."""
+    if len(ranked(trials)) < FEWEST_FOR_IMPORTANCES:
+        return {}
+    with quietly():
+        return {path: float(share) for path, share in optuna.importance.get_param_importances(study).items()}

@@ -1,0 +1,96 @@
+"""What a model must know to read pictures from the world: what its training rows look like, and when it may be sure.
+
+Both are measured when it is trained and kept in its file, under PICTURES in `about`. The threshold comes from held-out
+rows rewritten as by strangers' hands: on the rows as they are, a network is right far more often than in the world.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.augment import Affine, Chain, Elastic, Thickness
+from pipeline.errors import ModelFileError, UsageError
+from pipeline.prediction.model_file import Model
+from pipeline.prediction.picture import Style, calibrate, style_of
+
+PICTURES = "pictures"
+SURE_AND_RIGHT = 0.97  # of the sure answers for the rewritten rows are right
+UNMEASURED = 0.7  # the threshold of a model whose file states none
+LENGTHS = ("box", "thinnest", "thickest", "centre")  # of a Style, parts of the side
+REMEDY = "train it again or restore it from a copy."
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """A test condition, as fits take it: rows as strangers would have written them, the same for every network."""
+
+    seed: int
+    name: str = "strangers' hands"
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """images (n, side, side) uint8, turned, slanted, stretched, bent, thicker and thinner: float32 in [0, 1]."""
+        change = Chain(
+            Affine(rotation=15, scale=0.2, shear=0.3, shift=0.05),
+            Elastic(alpha=0.04, sigma=0.14),
+            Thickness(share_of_side=0.03),
+        )
+        return change(images * np.float32(1 / 255), rng=np.random.default_rng(self.seed))
+
+
+def measure(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """What goes into a model's `about` under PICTURES: plain JSON values.
+
+    images: the training rows (n, side, side) uint8. probabilities (m, classes): what the network, or several on
+    average, say of held-out rows after Strangers; labels (m,): their class indices.
+    """
+    measured: dict[str, Any] = {"threshold": min(calibrate(probabilities, labels, accuracy=SURE_AND_RIGHT), 1.0)}
+    try:
+        style = style_of(images)
+    except UsageError:  # rows without any ink: there is nothing to measure, and nothing to read either
+        return measured
+    return measured | {"style": {name: getattr(style, name) for name in LENGTHS}}
+
+
+def style_for(model: Model) -> Style:
+    """The form that pictures must be brought into for this model; MNIST's where its file states none.
+
+    Raises ModelFileError for lengths that cannot be.
+    """
+    stated = _stated(model).get("style")
+    if stated is None:
+        return Style(side=model.side)
+    if (
+        not isinstance(stated, dict)
+        or set(stated) != set(LENGTHS)
+        or not all(_is_part(length) and length > 0 for length in stated.values())
+    ):
+        raise ModelFileError(
+            f"The model's style must hold {', '.join(LENGTHS)}, parts of its side from 0 to 1, found {stated!r:.80}: "
+            f"{REMEDY}"
+        )
+    return Style(side=model.side, **stated)
+
+
+def threshold_for(models: Sequence[Model]) -> float:
+    """The probability from which an answer of these models on average counts as sure. Raises ModelFileError."""
+    stated = [_stated(model).get("threshold", UNMEASURED) for model in models]
+    for threshold in stated:
+        if not _is_part(threshold):
+            raise ModelFileError(
+                f"The model's threshold must be a number from 0 to 1, found {threshold!r:.40}: {REMEDY}"
+            )
+    return math.fsum(stated) / len(stated)
+
+
+def _stated(model: Model) -> dict[str, Any]:
+    stated = model.about.get(PICTURES, {})
+    return stated if isinstance(stated, dict) else {}
+
+
+def _is_part(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1

@@ -1,0 +1,269 @@
+"""Ledger: runs and submissions, written and read by several processes at once."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.runs.ledger.schema import migrate
+from pipeline.storage import FileLock, is_held, sha256_file
+
+BUSY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission as the ledger knows it.
+
+    status: 'sending' (the client was started, Kaggle has not shown it yet), 'failed' (not at Kaggle),
+    'pending' (at Kaggle, no score yet), 'complete', or 'error' (Kaggle could not score it).
+    """
+
+    id: str
+    competition: str
+    file: str
+    file_hash: str
+    message: str
+    status: str
+    created: str
+    updated: str
+    reference: int | None
+    public_score: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run. status: 'running', 'finished', 'failed' (see reason), or 'died' (its process is gone)."""
+
+    id: str
+    status: str
+    started: str
+    finished: str | None
+    seed: int | None
+    recipe: dict[str, Any]
+    data_name: str
+    data_fingerprint: str
+    command: str
+    git_commit: str | None
+    results: dict[str, Any]
+    reason: str | None
+    submission_hash: str | None
+    submissions: tuple[Submission, ...] = ()
+
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy on the holdout, 0 to 1."""
+        return (self.results.get("holdout") or {}).get("accuracy")
+
+    @property
+    def public_score(self) -> float | None:
+        """The latest public score of what this run wrote."""
+        return next((s.public_score for s in self.submissions if s.public_score is not None), None)
+
+
+class Ledger:
+    """The SQLite file `folder`/ledger.sqlite. Made when first used; safe from several processes at once."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / "ledger.sqlite"
+        self._locks: dict[str, FileLock] = {}
+
+    def start_run(
+        self,
+        id: str,
+        recipe: Mapping[str, Any],
+        seed: int | None,
+        data_name: str,
+        data_fingerprint: str,
+        command: str,
+        git_commit: str | None = None,
+    ) -> None:
+        """Write down that a run began. Raises UsageError when its id is taken, StorageError by the disk.
+
+        While this process lives, it holds a lock in the run's folder: a run that is neither finished nor
+        held has died.
+        """
+        lock = FileLock(self._lock_path(id))
+        lock.acquire()
+        try:
+            with self._open() as database:
+                database.execute(
+                    "INSERT INTO runs (id, status, started, seed, recipe, data_name, data_fingerprint,"
+                    " command, git_commit) VALUES (?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+                    (id, _now(), seed, _json(recipe), data_name, data_fingerprint, command, git_commit),
+                )
+        except BaseException as error:
+            lock.release()
+            if isinstance(error, sqlite3.IntegrityError):
+                raise UsageError(f"Run {id} is in {self.path} already: give this run another id.") from error
+            raise
+        self._locks[id] = lock
+
+    def finish_run(self, id: str, results: Mapping[str, Any]) -> None:
+        """Write down what a run brought. `results` is kept as JSON.
+
+        Read elsewhere: results['holdout'] {'rows', 'accuracy', 'low', 'high'}, results['seconds'], and
+        results['submission'], a path: the file's checksum links the run to its scores later.
+        """
+        submission = results.get("submission")
+        digest = None
+        if submission is not None:
+            with suppress(OSError):
+                digest = sha256_file(submission)
+        self._end(id, "finished", _json(results), None, digest)
+
+    def fail_run(self, id: str, reason: str) -> None:
+        """Write down that a run ended without a result, and why."""
+        self._end(id, "failed", "{}", reason, None)
+
+    def _end(self, id: str, status: str, results: str, reason: str | None, digest: str | None) -> None:
+        with self._open() as database:
+            changed = database.execute(
+                "UPDATE runs SET status = ?, finished = ?, results = ?, reason = ?, submission_hash = ? WHERE id = ?",
+                (status, _now(), results, reason, digest, id),
+            )
+            if not changed.rowcount:
+                raise UsageError(f"Run {id} is not in {self.path}: start it before it ends.")
+        lock = self._locks.pop(id, None)
+        if lock is not None:
+            lock.release()
+            self._lock_path(id).unlink(missing_ok=True)
+
+    def runs(self) -> list[Run]:
+        """All runs, the newest first, each with its submissions."""
+        if not self.path.exists():
+            return []
+        with self._open() as database:
+            rows = database.execute("SELECT * FROM runs ORDER BY started DESC, rowid DESC").fetchall()
+        by_file: dict[str, list[Submission]] = {}
+        for submission in self.submissions():
+            by_file.setdefault(submission.file_hash, []).append(submission)
+        return [self._run(row, by_file) for row in rows]
+
+    def run(self, id: str) -> Run:
+        """The run whose id is `id`, or the only one whose id begins so. Raises UsageError without one."""
+        runs = self.runs()
+        found = [run for run in runs if run.id == id] or [run for run in runs if run.id.startswith(id)]
+        if len(found) != 1:
+            what = f"{len(found)} runs begin with {id!r}" if found else f"No run {id!r} is in {self.path}"
+            raise UsageError(f"{what}: `python main.py runs` lists them.")
+        return found[0]
+
+    def run_that_wrote(self, file_hash: str) -> Run | None:
+        """The newest run whose submission has this SHA-256."""
+        return next((run for run in self.runs() if run.submission_hash == file_hash), None)
+
+    def _run(self, row: sqlite3.Row, by_file: Mapping[str, list[Submission]]) -> Run:
+        fields = dict(row)
+        fields["recipe"], fields["results"] = json.loads(fields["recipe"]), json.loads(fields["results"])
+        held = row["id"] in self._locks or is_held(self._lock_path(row["id"]))
+        if fields["status"] == "running" and not held:
+            fields["status"] = "died"
+        return Run(**fields, submissions=tuple(by_file.get(row["submission_hash"], ())))
+
+    def add_submission(self, id: str, competition: str, file: Path | str, file_hash: str, message: str) -> None:
+        """Write down, before it is sent, that a submission is being made."""
+        with self._open() as database:
+            database.execute(
+                "INSERT INTO submissions (id, competition, file, file_hash, message, status, created,"
+                " updated) VALUES (?, ?, ?, ?, ?, 'sending', ?, ?)",
+                (id, competition, str(file), file_hash, message, _now(), _now()),
+            )
+
+    def update_submission(
+        self, id: str, status: str, *, reference: int | None = None, public_score: float | None = None
+    ) -> None:
+        """Write down what Kaggle says of a submission; None leaves the number as it was."""
+        with self._open() as database:
+            database.execute(
+                "UPDATE submissions SET status = ?, updated = ?, reference = coalesce(?, reference),"
+                " public_score = coalesce(?, public_score) WHERE id = ?",
+                (status, _now(), reference, public_score, id),
+            )
+
+    def submissions(self, competition: str | None = None, file_hash: str | None = None) -> list[Submission]:
+        """Submissions of a competition, of a file, or all; the newest first."""
+        if not self.path.exists():
+            return []
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT * FROM submissions WHERE coalesce(? = competition, 1) AND coalesce(? = file_hash, 1)"
+                " ORDER BY created DESC, rowid DESC",
+                (competition, file_hash),
+            ).fetchall()
+        return [Submission(**dict(row)) for row in rows]
+
+    def _lock_path(self, id: str) -> Path:
+        return self.folder / id / "running.lock"
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One connection for one piece of work: none is shared by threads or carried through a fork."""
+        connection = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            connection = self._connect()
+            yield connection
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"{self.path} could not be used ({error}): free some space, check its permissions, or move "
+                f"it away if it is damaged (a new one is then begun)."
+            ) from error
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA journal_mode = WAL")
+                migrate(connection, self.path)
+                return connection
+            except sqlite3.OperationalError as error:
+                connection.close()
+                # SQLite's own timeout does not cover two processes that switch a new file to WAL at once.
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            except BaseException:
+                connection.close()
+                raise
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON knows it: NaN and infinity become null, NumPy's numbers become Python's."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | str | None) else str(value)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

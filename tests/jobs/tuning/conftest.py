@@ -1,0 +1,80 @@
+"""What the tests of a search share: a small competition whose rows can be told apart, and a recipe to search."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.dataset import Competition, Digits
+from pipeline.jobs.progress import Voice
+from pipeline.jobs.tuning import Settings, tune
+from pipeline.training import recipe
+
+SEARCHED = """
+summary = "A net to search"
+[network]
+layers = [
+    { layer = "Flatten" },
+    { layer = "Dense", units = 16 },  # enough
+    { layer = "ReLU" },
+    { layer = "Dense", units = "classes" },
+]
+[loss]
+name = "softmax-cross-entropy"
+[optimizer]
+name = "adam"
+[schedule]
+name = "constant"
+learning_rate = 0.01  # a good one
+[training]
+epochs = 3
+batch_size = 32
+[search]
+SPACE
+"""
+SPACE = """
+schedule.learning_rate = { low = 0.001, high = 0.1, log = true }
+"network.layers.1.units" = { low = 8, high = 32, step = 8 }
+"""
+
+
+@pytest.fixture
+def competition():
+    """180 labelled rows of 6×6 pictures with a bright bar for each of 3 classes, and noise that hides it at times."""
+    rng = np.random.default_rng(7)
+    labels = rng.permutation(np.arange(180) % 3)
+    images = rng.integers(0, 160, (180, 6, 6), dtype=np.uint8)
+    for digit, bar in enumerate((np.s_[:, 2:, :2], np.s_[:, 2:, 2:4], np.s_[:, 2:, 4:])):
+        chosen = images[labels == digit]
+        chosen[bar] += 60
+        images[labels == digit] = chosen
+    images[:, 0, 0], images[:, 0, 1] = np.divmod(np.arange(180), 256)
+    classes = np.arange(3)
+    train, test = Digits(images, labels, classes), Digits(images[:10].copy())
+    ids = np.arange(1, 11)
+    return Competition(train, test, ids, "ImageId", "Label", "bars", False, Path("bars"), "f" * 64)
+
+
+@pytest.fixture
+def searched():
+    """A recipe with the [search] given, or SPACE."""
+
+    def make(space: str = SPACE, **changes) -> recipe.Recipe:
+        content = tomllib.loads(SEARCHED.replace("SPACE", space))
+        return recipe.check({**content, **changes}, name="searched", where="searched.toml")
+
+    return make
+
+
+@pytest.fixture
+def search(tmp_path, competition, searched):
+    """Runs a search in tmp_path/runs; gives its Outcome."""
+
+    def run(space: str = SPACE, *, folder: str = "runs", changes=None, **settings):
+        asked = {"trials": 4, "folds": 3, "pruner": "none", "runs": tmp_path / folder, **settings}
+        return tune(competition, Settings(searched(space, **(changes or {})), **asked), Voice(quiet=True))
+
+    return run

@@ -1,0 +1,203 @@
+"""The search: what a score is, what no trial may see, what is pruned, what fails, what comes out."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import optuna
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import cross_validate
+
+from pipeline.errors import InkproofError, UsageError
+from pipeline.jobs import noise_levels as stages
+from pipeline.jobs.progress import Voice
+from pipeline.jobs.tuning import Settings
+from pipeline.jobs.tuning.plan import lay_out
+from pipeline.jobs.tuning.study import pruner_of
+from pipeline.jobs.tuning.trial import FITS
+from pipeline.runs.ledger import Ledger
+from pipeline.training import Streams, recipe
+from pipeline.training import fit as train
+from pipeline.training import task as fits
+from pipeline.training.parallel import attempt
+
+GOOD_OR_HOPELESS = "schedule.learning_rate = { choices = [0.01, 1e-7] }"
+
+
+def number_of(image):
+    """Which row of the competition this is: its first two pixels say so."""
+    return int(image[0, 0]) * 256 + int(image[0, 1])
+
+
+class ByHand(ClassifierMixin, BaseEstimator):
+    """The recipe's network trained without the search's code; it is the first, second, … fold at each fit."""
+
+    folds = 0
+
+    def __init__(self, made=None):
+        self.made = made
+
+    def fit(self, images, labels):
+        self.classes_ = np.unique(labels)
+        streams = Streams.of(5, FITS, ByHand.folds)
+        ByHand.folds += 1
+        self.network_ = self.made.network(images.shape[1:], 3, rng=streams.weights)
+        train(
+            self.network_, images, labels, loss=self.made.loss(), optimizer=self.made.optimizer(self.network_),
+            schedule=self.made.schedule(), epochs=3, batch_size=16, streams=streams,
+        )  # fmt: skip
+        return self
+
+    def predict_proba(self, images):
+        return self.network_.probabilities(images)
+
+    def predict(self, images):
+        return self.classes_[self.predict_proba(images).argmax(axis=1)]
+
+
+def test_the_score_is_the_cross_validation_that_scikit_learn_makes_of_the_same_folds(search, competition, searched):
+    found = search(seed=5, trials=2)
+    rows, parts = lay_out(competition, Settings(searched(), seed=5, folds=3))
+    assert sorted(np.concatenate([part.held for part in parts])) == list(range(len(rows.labels)))
+    ByHand.folds = 0
+    # 162 rows are few: batches of 32 become batches of 16.
+    said = cross_validate(
+        ByHand(searched()), rows.images, rows.labels, cv=[(part.learnt, part.held) for part in parts],
+        scoring=["accuracy", "neg_log_loss"],
+    )  # fmt: skip
+    own = found.trials[0].score
+    np.testing.assert_allclose(own.accuracies, said["test_accuracy"], rtol=1e-12)
+    np.testing.assert_allclose(own.log_losses, -said["test_neg_log_loss"], rtol=1e-5)
+    assert own.accuracy == pytest.approx(said["test_accuracy"].mean())
+    assert own.wrong.mean() == pytest.approx(1 - said["test_accuracy"].mean())
+    assert 0.4 < own.accuracy < 1
+
+
+def test_no_fit_sees_the_rows_that_the_main_job_holds_out(search, competition, searched, tmp_path, monkeypatch):
+    asked = stages.Settings(
+        searched(), (0.0,), 1, holdout=0.2, seed=3, runs=tmp_path / "main", submission=tmp_path / "submission.csv"
+    )
+    outcome = stages.run(competition, asked, Voice(quiet=True))
+    with np.load(outcome.folder / "holdout.npz") as file:
+        held_out = set(file["rows"].tolist())
+    assert len(held_out) == 36
+    seen, real = set(), fits.fit
+
+    def watched(network, rows, labels, *, validation=None, **more):
+        own = {number_of(image) for image in rows}
+        judged = {number_of(image) for image in validation[0]}
+        assert len(own) == len(rows) and not own & judged
+        seen.update(own, judged)
+        return real(network, rows, labels, validation=validation, **more)
+
+    monkeypatch.setattr(fits, "fit", watched)
+    search(holdout=0.2, seed=3, trials=2)
+    assert seen == set(range(180)) - held_out
+
+
+@pytest.mark.parametrize("pruner", ["asha", "hyperband"])
+def test_a_hopeless_trial_is_pruned_and_the_recipe_itself_is_not(search, pruner):
+    found = search(GOOD_OR_HOPELESS, pruner=pruner, trials=8)
+    states = {one.values["schedule.learning_rate"]: set() for one in found.trials}
+    for one in found.trials:
+        states[one.values["schedule.learning_rate"]].add(one.state)
+    assert "pruned" in states[1e-7]
+    assert "pruned" not in states[0.01]  # equal trials tie, and a tie goes on
+    for one in found.trials:
+        spent = one.curve[-1][0]
+        assert spent == 9 if one.state == "complete" else spent < 9
+    assert found.best.values == {"schedule.learning_rate": 0.01}
+
+    hopeless = {"schedule": {"name": "constant", "learning_rate": 1e-7}}
+    hopeless_first = search(GOOD_OR_HOPELESS, pruner=pruner, changes=hopeless, trials=8, folder="other")
+    assert hopeless_first.own is hopeless_first.trials[0]
+    own = [one.state for one in hopeless_first.trials if one.values == hopeless_first.own.values]
+    assert len(own) > 1 and set(own) == {"complete"}
+    assert hopeless_first.gain.low > 0
+
+
+@pytest.mark.parametrize(("longest", "rungs"), [(15, (7, 14)), (10, (5, 10)), (2, (1, 2))])
+def test_the_first_rungs_are_at_half_of_the_epochs_and_at_the_end_of_the_first_fold(longest, rungs):
+    study = optuna.create_study(direction="maximize", pruner=pruner_of("asha", longest, 3))
+
+    def pruned_at(accuracies):
+        trial = study.ask()
+        for step in range(1, longest + 1):
+            trial.report(accuracies(step), step)
+            if trial.should_prune():
+                return step
+        return None
+
+    assert pruned_at(lambda step: 0.9) is None
+    assert pruned_at(lambda step: 0.8) == rungs[0]
+    assert pruned_at(lambda step: 0.95 if step < rungs[1] else 0.8) == rungs[1]
+
+
+def test_without_a_pruner_all_trials_end(search):
+    found = search(GOOD_OR_HOPELESS, trials=5)
+    assert [one.state for one in found.trials] == ["complete"] * 5
+    assert [epochs for epochs, _ in found.trials[0].curve] == [1, 2, 3, 6, 9]
+
+
+def test_a_trial_that_makes_no_recipe_or_breaks_down_fails_with_its_sentence(search):
+    space = """
+    "network.layers.1.units" = { choices = [16, -3] }
+    schedule.learning_rate = { choices = [0.01, 1e30] }
+    """
+    found = search(space, trials=12, changes={"optimizer": {"name": "sgd"}})
+    failed = [one for one in found.trials if one.state == "failed"]
+    sentences = " ".join(one.reason for one in failed)
+    assert "units must be" in sentences and "found -3" in sentences
+    assert "Training broke down in epoch 1" in sentences
+    assert all(-3 in one.values.values() or 1e30 in one.values.values() for one in failed)
+    assert found.best.values == {"network.layers.1.units": 16, "schedule.learning_rate": 0.01}
+    with (found.folder / "trials.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["state"] for line in lines] == [one.state for one in found.trials]
+    assert {line["reason"] for line in lines} == {"", *(one.reason for one in failed)}
+
+
+def test_a_search_whose_trials_all_fail_is_told(search, tmp_path):
+    changes = {"optimizer": {"name": "sgd"}, "schedule": {"name": "constant", "learning_rate": 1e30}}
+    with pytest.raises(InkproofError, match=r"^None of 2 trials ended with a score: Training broke down"):
+        search("training.batch_size = { choices = [16, 32] }", changes=changes, trials=2)
+    (run,) = Ledger(tmp_path / "runs").runs()
+    assert (run.status, run.reason.startswith("None of 2 trials")) == ("failed", True)
+
+
+def test_what_a_search_leaves(search, competition):
+    found = search(trials=11)
+    names = {path.name for path in found.folder.iterdir()}
+    drawn = {f"{name}.{kind}" for name in ("history", "epochs", "slices", "parallel", "importances")
+             for kind in ("png", "svg")}  # fmt: skip
+    assert names == {"journal.log", "tune.json", "trials.csv", "best.toml", "run.json", "log.txt"} | drawn
+    record = json.loads((found.folder / "run.json").read_text(encoding="utf-8"))
+    assert (record["kind"], record["trials"]) == ("tune", {"complete": 11, "pruned": 0, "failed": 0})
+    assert record["best"]["value"] == found.best.score.accuracy
+    (run,) = Ledger(found.folder.parent).runs()
+    assert (run.status, run.accuracy) == ("finished", None)  # the folds' figure is not the holdout's
+    assert "search" not in run.recipe
+
+    best = recipe.load(str(found.folder / "best.toml"))
+    for path, value in found.best.values.items():
+        section, *_, last = path.split(".")
+        table = best.content[section] if section != "network" else best.content["network"]["layers"][1]
+        assert table[last] == value
+    rows, parts = lay_out(competition, Settings(best, folds=3))
+    task = fits.FitTask("again", best, 0.0, (0, FITS, 0), [stages.Condition("clean", "σ", 0.0, 0)], part=parts[0])
+    again = attempt(task, rows)
+    right = (again.probabilities[0].argmax(axis=1) == rows.labels[parts[0].held]).mean()
+    assert right == pytest.approx(found.best.score.accuracies[0])  # the file trains what the trial trained
+
+
+def test_a_recipe_without_a_search_is_told_before_anything_is_written(competition, searched, tmp_path):
+    from pipeline.jobs.tuning import tune
+
+    bare = searched()
+    bare = recipe.check({k: v for k, v in bare.content.items() if k != "search"}, name="bare", where="bare")
+    with pytest.raises(UsageError, match=r"^\[search\] names no setting"):
+        tune(competition, Settings(bare, runs=tmp_path / "runs"), Voice(quiet=True))
+    assert not (tmp_path / "runs").exists()
