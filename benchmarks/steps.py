@@ -29,7 +29,7 @@ from pipeline.evaluation.robustness.conditions import condition  # noqa: E402
 from pipeline.training import recipe as recipes  # noqa: E402
 from pipeline.training.parallel import attempt  # noqa: E402
 from pipeline.training.search_space import with_values  # noqa: E402
-from pipeline.training.task import FitTask, Part, Rows  # noqa: E402
+from pipeline.training.task import Part, Rows, TrainingTask  # noqa: E402
 
 NORM = [{"layer": "BatchNorm"}, {"layer": "ReLU"}]
 UPRIGHT = [{"layer": "Deslant"}, {"layer": "Flatten"}]
@@ -78,7 +78,7 @@ def main() -> None:
         base, values = STEPS[name]
         recipe = recipes.load(base)
         recipe = recipes.check(with_values(recipe.content, values), name=base, where=name)
-        task = FitTask(name, recipe, 0.0, (0, 0), [condition("clean")], part=Part(learnt, held))
+        task = TrainingTask(name, recipe, 0.0, (0, 0), [condition("clean")], part=Part(learnt, held))
         found = attempt(task, rows)
         if isinstance(found, str):
             sys.exit(f"{name}: {found}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pipeline.errors import UsageError
 
 
-def known(what: str, name: object, allowed: Iterable[str]) -> str:
+def one_of(what: str, name: object, allowed: Iterable[str]) -> str:
     """`name`, if it is one of `allowed`. Raises UsageError that suggests the nearest one, else lists them all."""
     allowed = list(allowed)
     if name in allowed:

@@ -94,11 +94,11 @@ def command(context: click.Context, /, **given: Any) -> None:
     from pipeline.errors import DataError
     from pipeline.jobs.compare import job as compare
     from pipeline.jobs.compare.condition_names import DEFAULT
-    from pipeline.jobs.progress import Voice
+    from pipeline.jobs.progress import RunLog
     from pipeline.training import recipe as recipes
     from pipeline.training.parallel import cores
 
-    voice = Voice(quiet=given["quiet"])
+    run_log = RunLog(quiet=given["quiet"])
     how = {"jobs": given["jobs"] or cores(), "engine": given["engine"], "scheduler": given["scheduler"], "runs": runs}
     names = [name for name in compare.PLANNED if name in given]
     if resume:
@@ -120,13 +120,13 @@ def command(context: click.Context, /, **given: Any) -> None:
             f"Run {resume} compared on {plan['data']['name']}, whose rows are not those of {competition.name} here: "
             "name its data with --data."
         )
-    outcome = compare.compare(competition, compare.Settings(recipe, **asked, **how), voice, resume=resume)
+    outcome = compare.compare(competition, compare.Settings(recipe, **asked, **how), run_log, resume=resume)
 
     from pipeline.report.matrix import terminal_matrix
     from pipeline.report.page import write_report
 
     page = write_report(outcome.folder)
-    voice.result(
+    run_log.result(
         terminal_matrix(
             outcome.grid,
             outcome.comparisons,
@@ -134,7 +134,7 @@ def command(context: click.Context, /, **given: Any) -> None:
             attacks=outcome.attacks,
             data=competition.name,
             sample=competition.is_sample,
-            width=voice.console.width,
+            width=run_log.console.width,
         )
     )
     print(f"Report: {page}")

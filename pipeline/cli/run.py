@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition
-    from pipeline.jobs.progress import Voice
+    from pipeline.jobs.progress import RunLog
 
 DEFAULT_NOISE = (0.0, 0.1, 0.2, 0.3)
 
@@ -165,29 +165,29 @@ def command(
 
     from pipeline import dataset
     from pipeline.dataset.extra import read_extra
-    from pipeline.jobs.progress import Voice
+    from pipeline.jobs.progress import RunLog
     from pipeline.training import recipe as recipes
     from pipeline.training.parallel import cores
 
-    voice = Voice(quiet=quiet)
+    run_log = RunLog(quiet=quiet)
     chosen = recipes.load(recipe)
     folds = chosen.run.folds if cv is None else cv
     levels = noise or chosen.run.noise or ((0.0,) if folds else DEFAULT_NOISE)
     _check_together(folds, cv, levels, submit_level, pseudo_labels)
     competition = dataset.load(data, label_column=label_column, id_column=id_column)
     if competition.is_sample and data is None:
-        voice.say(
+        run_log.say(
             "No data in data/: get Kaggle's files with `python main.py fetch`\n"
             f"(or put train.csv and test.csv there); going on with the embedded sample, {competition.name}."
         )
-    voice.say(
+    run_log.say(
         f"{competition.name}: {competition.train.n:,} labelled and {competition.test.n:,} unlabelled pictures of "
         f"{competition.train.side}×{competition.train.side}, {len(competition.train.classes)} classes"
     )
     names = {"label_column": label_column, "id_column": id_column}
     more = None if extra is None else read_extra(extra, competition.train, **names)
     if more is not None:
-        voice.say(f"{extra}: {more.n:,} rows more to train on")
+        run_log.say(f"{extra}: {more.n:,} rows more to train on")
     shared = {
         "recipe": chosen,
         "seed": seed,
@@ -199,19 +199,19 @@ def command(
     repeats = repeats or chosen.run.repeats
     if folds:
         shared |= {"folds": folds, "sigma": levels[0], "repeats": repeats or 1, "holdout": holdout or 0.0}
-        folder = _by_folds(competition, voice, pseudo_labels=pseudo_labels, **shared)
+        folder = _by_folds(competition, run_log, pseudo_labels=pseudo_labels, **shared)
     else:
         shared |= {"sigmas": levels, "repeats": repeats or 3, "holdout": holdout or 0.1, "submit_level": submit_level}
-        folder = _by_holdout(competition, voice, **shared)
-    voice.say(f"Everything this run made: {folder}")
-    voice.say(f"It took {time.perf_counter() - begin:.0f} s.")
+        folder = _by_holdout(competition, run_log, **shared)
+    run_log.say(f"Everything this run made: {folder}")
+    run_log.say(f"It took {time.perf_counter() - begin:.0f} s.")
     print(f"Submission: {submission}")
     if competition.is_sample:
-        voice.say("It answers the embedded sample: Kaggle has no competition for it.")
+        run_log.say("It answers the embedded sample: Kaggle has no competition for it.")
     else:
         message = f"Inkproof {folder.name}"
         send = ["kaggle", "competitions", "submit", "-c", competition.name, "-f", str(submission), "-m", message]
-        voice.say(f"Send it to Kaggle with:\n  {shlex.join(send)}")
+        run_log.say(f"Send it to Kaggle with:\n  {shlex.join(send)}")
 
 
 def _check_together(
@@ -236,30 +236,30 @@ def _check_together(
         )
 
 
-def _by_holdout(competition: Competition, voice: Voice, **settings: Any) -> Path:
+def _by_holdout(competition: Competition, run_log: RunLog, **settings: Any) -> Path:
     from pipeline.jobs.noise_levels import Settings, run
     from pipeline.report.tables import terminal_report
 
-    outcome = run(competition, Settings(**settings), voice)
-    voice.result(
+    outcome = run(competition, Settings(**settings), run_log)
+    run_log.result(
         terminal_report(
             outcome.grid,
             outcome.comparisons,
             data=competition.name,
             sample=competition.is_sample,
-            width=voice.console.width,
+            width=run_log.console.width,
         )
     )
     for note in outcome.notes:
-        voice.result(note)
-    voice.say(f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because}).")
+        run_log.result(note)
+    run_log.say(f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because}).")
     return outcome.folder
 
 
-def _by_folds(competition: Competition, voice: Voice, **settings: Any) -> Path:
+def _by_folds(competition: Competition, run_log: RunLog, **settings: Any) -> Path:
     from pipeline.jobs.cross_validation import Settings, run
     from pipeline.report.committee import committee_terminal
 
-    outcome = run(competition, Settings(**settings), voice)
-    voice.result(committee_terminal(outcome.summary))
+    outcome = run(competition, Settings(**settings), run_log)
+    run_log.result(committee_terminal(outcome.summary))
     return outcome.folder

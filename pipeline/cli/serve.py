@@ -62,7 +62,7 @@ def _train_on_sample(runs: Path) -> Path:
     from pipeline.dataset.sample import write
     from pipeline.jobs.noise_levels import Settings
     from pipeline.jobs.noise_levels import run as run_main_job
-    from pipeline.jobs.progress import Voice
+    from pipeline.jobs.progress import RunLog
     from pipeline.training import recipe
     from pipeline.training.parallel import cores
 
@@ -77,4 +77,4 @@ def _train_on_sample(runs: Path) -> Path:
         submission=Path("submissions/sample.csv"),
         command="python main.py serve",
     )
-    return run_main_job(load(sample), settings, Voice()).folder
+    return run_main_job(load(sample), settings, RunLog()).folder

@@ -53,11 +53,11 @@ def command(**given: Any) -> None:
 
     from pipeline import dataset
     from pipeline.errors import RecipeError
-    from pipeline.jobs.progress import Voice
+    from pipeline.jobs.progress import RunLog
     from pipeline.training import recipe as recipes
     from pipeline.training.parallel import cores
 
-    voice = Voice(quiet=given["quiet"])
+    run_log = RunLog(quiet=given["quiet"])
     recipe = recipes.load(given["recipe"])
     file = recipes.file_of(given["recipe"])
     if "search" not in recipe.content:
@@ -68,8 +68,8 @@ def command(**given: Any) -> None:
     competition = dataset.load(given["data"], label_column=given["label_column"], id_column=given["id_column"])
 
     from pipeline.jobs.tuning import Settings, tune
+    from pipeline.jobs.tuning.summary import changes, lines, notes
     from pipeline.jobs.tuning.table import terminal_search
-    from pipeline.jobs.tuning.told import changes, lines, notes
 
     names = ("data", "label_column", "id_column")
     settings = Settings(
@@ -80,8 +80,8 @@ def command(**given: Any) -> None:
         data=tuple(word for name in names if given[name] for word in (f"--{name.replace('_', '-')}", str(given[name]))),
         command=shlex.join(["python", "main.py", *sys.argv[1:]]),
     )
-    outcome = tune(competition, settings, voice)
-    voice.result(
+    outcome = tune(competition, settings, run_log)
+    run_log.result(
         terminal_search(
             lines(outcome), changes(outcome, recipe), notes(outcome, settings), sample=competition.is_sample
         )

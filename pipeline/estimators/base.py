@@ -20,7 +20,7 @@ from pipeline.estimators.parts import L2Penalty, Pace, layer_specs, make_augment
 from pipeline.estimators.rows import check_noise_fits, dense, pictures, portions, row_weights
 from pipeline.nn.averaging import MovingAverage
 from pipeline.nn.workspace import Pass
-from pipeline.training import Epoch, Patience, Streams, fit
+from pipeline.training import EarlyStopping, Epoch, Streams, fit
 from pipeline.training.recipe import build_network
 
 LARGEST_SEED = 2**31 - 1
@@ -155,12 +155,12 @@ class NetworkEstimator(Parameters, BaseEstimator):
                 stacklevel=4,
             )
 
-    def _patience(self, validation: tuple[Any, ...] | None, *, incremental: bool) -> Patience | None:
+    def _patience(self, validation: tuple[Any, ...] | None, *, incremental: bool) -> EarlyStopping | None:
         if incremental or (self.epochs is not None and validation is None):
             return None
         if validation is None:
-            return Patience("train_loss", epochs=self.n_iter_no_change, tolerance=self.tol)
-        return Patience(self._figure, epochs=self.n_iter_no_change, tolerance=self._tolerance(validation))
+            return EarlyStopping("train_loss", epochs=self.n_iter_no_change, tolerance=self.tol)
+        return EarlyStopping(self._figure, epochs=self.n_iter_no_change, tolerance=self._tolerance(validation))
 
     def _split(self, targets: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Places of the rows to train on and of those held out for early stopping."""

@@ -16,7 +16,7 @@ from pipeline.nn.network import Network
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
 from pipeline.nn.workspace import Pass
-from pipeline.training import Augment, Epoch, Patience
+from pipeline.training import Augment, EarlyStopping, Epoch
 
 SMALLEST_RATE = 1e-6  # where an adaptive learning rate gives up, as in scikit-learn
 
@@ -79,7 +79,7 @@ class Pace:
     rows: training rows an epoch. rows_before: rows seen in earlier calls, for invscaling.
     """
 
-    def __init__(self, parameters: Parameters, patience: Patience | None, *, rows: int, rows_before: int) -> None:
+    def __init__(self, parameters: Parameters, patience: EarlyStopping | None, *, rows: int, rows_before: int) -> None:
         self.patience, self.rows, self.rows_before, self.power = patience, rows, rows_before, parameters.power_t
         self.rate = parameters.learning_rate_init
         self.kind = parameters.learning_rate if parameters.solver == "sgd" else "constant"

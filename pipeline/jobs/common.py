@@ -13,14 +13,14 @@ from pipeline import storage
 from pipeline.dataset import Competition, Digits
 from pipeline.errors import InkproofError, UsageError
 from pipeline.evaluation.robustness.conditions import Condition, condition
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.kaggle.submission import check_for, require_valid, write_submission
 from pipeline.prediction import model_file as model
 from pipeline.prediction.confidence_threshold import PICTURES
 from pipeline.runs.ledger import Ledger
 from pipeline.runs.run_folder import git_commit, new_run_id
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import FitResult, FitTask, Rows
+from pipeline.training.task import Rows, TrainingResult, TrainingTask
 
 Outcome = TypeVar("Outcome")
 
@@ -37,7 +37,7 @@ class Asked(Protocol):
 def in_ledger(
     competition: Competition,
     settings: Asked,
-    voice: Voice,
+    run_log: RunLog,
     work: Callable[[Path], tuple[Outcome, dict[str, Any]]],
 ) -> Outcome:
     """Do `work` in a new folder below settings.runs, with its beginning and its end told in the ledger.
@@ -50,7 +50,7 @@ def in_ledger(
     ledger = Ledger(settings.runs)
     about = (competition.name, competition.fingerprint, settings.command, git_commit())
     ledger.start_run(run_id, settings.recipe.record, settings.seed, *about)
-    with failure_told(ledger, folder, voice):
+    with failure_told(ledger, folder, run_log):
         outcome, record = work(folder)
         storage.write_json(folder / "run.json", {"id": run_id, **record})
     ledger.finish_run(run_id, record)
@@ -58,7 +58,7 @@ def in_ledger(
 
 
 @contextmanager
-def failure_told(ledger: Ledger, folder: Path, voice: Voice, *, on_stop: str = "") -> Iterator[None]:
+def failure_told(ledger: Ledger, folder: Path, run_log: RunLog, *, on_stop: str = "") -> Iterator[None]:
     """While a run works in `folder`: the ledger is told why it fails, and log.txt gets what was said, however it ends.
 
     on_stop: a sentence to say when it is stopped from outside. Whatever is raised goes on.
@@ -71,10 +71,10 @@ def failure_told(ledger: Ledger, folder: Path, voice: Voice, *, on_stop: str = "
     except (KeyboardInterrupt, SystemExit):
         ledger.fail_run(folder.name, "stopped from outside")
         if on_stop:
-            voice.say(on_stop)
+            run_log.say(on_stop)
         raise
     finally:
-        storage.write_text(folder / "log.txt", "\n".join(voice.said) + "\n")
+        storage.write_text(folder / "log.txt", "\n".join(run_log.said) + "\n")
 
 
 def shared_rows(competition: Competition, extra: Digits | None) -> tuple[Rows, np.ndarray]:
@@ -108,8 +108,8 @@ def views_of(recipe: Recipe, seed: int) -> list[Condition]:
 
 def save_models(
     competition: Competition,
-    tasks: Sequence[FitTask],
-    results: Sequence[FitResult],
+    tasks: Sequence[TrainingTask],
+    results: Sequence[TrainingResult],
     measured: Sequence[dict[str, Any]],
     folder: Path,
 ) -> None:

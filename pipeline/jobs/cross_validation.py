@@ -27,8 +27,8 @@ from pipeline.evaluation.statistics import Estimate, wilson_interval
 from pipeline.jobs.common import extra_record, in_ledger, save_models, shared_rows, submit_labels, views_of
 from pipeline.jobs.ensemble import Answers, choose, pseudo_labels, pseudo_sentence, views_sentence
 from pipeline.jobs.noise_levels import holdout_of
-from pipeline.jobs.progress import Voice
-from pipeline.prediction.confidence_threshold import Strangers, measure
+from pipeline.jobs.progress import RunLog
+from pipeline.prediction.confidence_threshold import DistortedHoldout, measure
 from pipeline.report.committee import Score, Summary, committee_figure, committee_markdown, folds_csv
 from pipeline.report.figures import save_figure
 from pipeline.runs.ledger.comparison import save_holdout
@@ -36,7 +36,7 @@ from pipeline.runs.run_folder import data_record, holdout_record, versions
 from pipeline.training import recipe as recipes
 from pipeline.training.parallel import run_fits
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import FitResult, FitTask, Part, Rows
+from pipeline.training.task import Part, Rows, TrainingResult, TrainingTask
 
 # First number of the key that a part's randomness follows from, so that no two share a stream.
 FOLDS, FITS, STRANGERS = range(20, 23)
@@ -72,10 +72,10 @@ class Outcome:
     summary: Summary
 
 
-def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
+def run(competition: Competition, settings: Settings, run_log: RunLog) -> Outcome:
     """The whole job; everything it makes lies in a new folder below settings.runs. Raises InkproofError."""
     _members(settings), views_of(settings.recipe, settings.seed)  # wrong names are told before the run has a folder
-    return in_ledger(competition, settings, voice, lambda folder: _run(competition, settings, voice, folder))
+    return in_ledger(competition, settings, run_log, lambda folder: _run(competition, settings, run_log, folder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,25 +106,25 @@ class Split:
         return cls(pool, labels, folds, fold_of, kept)
 
 
-def _run(competition: Competition, settings: Settings, voice: Voice, folder: Path) -> tuple[Outcome, dict[str, Any]]:
+def _run(competition: Competition, settings: Settings, run_log: RunLog, folder: Path) -> tuple[Outcome, dict[str, Any]]:
     begin = time.perf_counter()
     train, test = competition.train, competition.test
     members = _members(settings)
     views = [Condition("clean", "σ", 0.0, settings.seed), *views_of(settings.recipe, settings.seed)]
     split = Split.of(train, settings)
-    voice.say(
+    run_log.say(
         f"{len(split.pool):,} rows in {settings.folds} folds, {len(split.kept):,} rows held out of all of them; in "
         f"each fold {' + '.join(member.name for member in members)}, networks of each: {settings.repeats}, "
         f"at σ {settings.sigma:g}"
     )
     for sentence in data_warnings(train.images[split.pool], test.images, split.fold_of):
-        voice.say(sentence)
+        run_log.say(sentence)
 
     rows, extra = _rows(competition, settings, split.kept)
     tasks = _tasks(settings, members, views, split, extra)
 
-    def answers_of(tasks: list[FitTask], what: str) -> tuple[list[FitResult], Answers]:
-        with voice.fits(what, tasks) as on_epoch:
+    def answers_of(tasks: list[TrainingTask], what: str) -> tuple[list[TrainingResult], Answers]:
+        with run_log.fits(what, tasks) as on_epoch:
             found = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
         return found, Answers.of(found, [held for _, held in split.folds], members=len(members), views=len(views))
 
@@ -199,7 +199,7 @@ def _rows(competition: Competition, settings: Settings, kept: np.ndarray) -> tup
     return replace(shared, asked=np.concatenate([shared.asked, competition.train.images[kept]])), extra
 
 
-def _taught(tasks: list[FitTask], answers: Answers, settings: Settings, rows: int) -> list[FitTask]:
+def _taught(tasks: list[TrainingTask], answers: Answers, settings: Settings, rows: int) -> list[TrainingTask]:
     """The same fits once more, with pseudo-labels for the test rows (the first of the asked)."""
     each = len(tasks) // settings.folds
     labels = [pseudo_labels(answers, fold, settings.pseudo_labels, rows) for fold in range(settings.folds)]
@@ -245,21 +245,21 @@ def _record(competition: Competition, settings: Settings, run: Summary, out_of_f
 
 def _tasks(
     settings: Settings, members: list[Recipe], views: list[Condition], split: Split, extra: np.ndarray
-) -> list[FitTask]:
+) -> list[TrainingTask]:
     """Fold by fold, in it repeat by repeat, in it member by member; extra: rows that all of them learn."""
     tasks = []
     for fold, (learnt, held) in enumerate(split.folds):
         part = Part(np.r_[split.pool[learnt], extra], split.pool[held], asked=True)
         for repeat in range(settings.repeats):
-            more = [Strangers(settings.seed + STRANGERS)] if fold == repeat == 0 else []
+            more = [DistortedHoldout(settings.seed + STRANGERS)] if fold == repeat == 0 else []
             for place, member in enumerate(members):
                 key = (settings.seed, FITS, place, repeat, fold)
                 name = f"{member.name}, repeat {repeat + 1}, fold {fold + 1}"
-                tasks.append(FitTask(name, member, settings.sigma, key, [*views, *more], part=part))
+                tasks.append(TrainingTask(name, member, settings.sigma, key, [*views, *more], part=part))
     return tasks
 
 
-def _scores(members: list[Recipe], answers: Answers, split: Split, results: list[FitResult]) -> list[Score]:
+def _scores(members: list[Recipe], answers: Answers, split: Split, results: list[TrainingResult]) -> list[Score]:
     """Each member's networks one by one on the rows that they did not see, without views and weights."""
     scores = []
     for place, member in enumerate(members):

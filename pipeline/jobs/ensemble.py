@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.evaluation.ensemble_weights import mixture_weights, seen, views_help
 from pipeline.evaluation.statistics import mcnemar_exact
-from pipeline.training.task import FitResult
+from pipeline.training.task import TrainingResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Answers:
     asked: np.ndarray
 
     @classmethod
-    def of(cls, results: Sequence[FitResult], folds: Sequence[np.ndarray], *, members: int, views: int) -> Answers:
+    def of(cls, results: Sequence[TrainingResult], folds: Sequence[np.ndarray], *, members: int, views: int) -> Answers:
         """From the fits' results, which come fold by fold, in it repeat by repeat, in it member by member.
 
         folds: the rows of each, which its fits answered before the asked rows. Answers to more than `views`

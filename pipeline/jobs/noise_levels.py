@@ -23,13 +23,13 @@ from pipeline.evaluation.statistics import (
     wilson_interval,
 )
 from pipeline.jobs.common import extra_record, in_ledger, save_models, shared_rows, submit_labels, views_of
-from pipeline.jobs.progress import Voice
-from pipeline.prediction.confidence_threshold import Strangers, measure
+from pipeline.jobs.progress import RunLog
+from pipeline.prediction.confidence_threshold import DistortedHoldout, measure
 from pipeline.runs.ledger.comparison import save_holdout
 from pipeline.runs.run_folder import data_record, holdout_record, save_held_out, versions
 from pipeline.training.parallel import run_fits
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import FitResult, FitTask, Part
+from pipeline.training.task import Part, TrainingResult, TrainingTask
 
 # First number of the key that a stage's randomness follows from, so that no two stages share a stream.
 SPLIT, TEST_NOISE, GRID_FITS, FINAL_FITS, STRANGERS = range(5)
@@ -85,22 +85,24 @@ def holdout_of(train: Digits, fraction: float, seed: int) -> tuple[np.ndarray, n
     return stratified_holdout(train.labels, fraction, rng=np.random.default_rng([seed, SPLIT]))
 
 
-def run(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
+def run(competition: Competition, settings: Settings, run_log: RunLog) -> Outcome:
     """The whole main job; everything it makes lies in a new folder below settings.runs.
 
     Raises InkproofError; the ledger then says why, and an older submission is untouched.
     """
-    return in_ledger(competition, settings, voice, lambda folder: _run(competition, settings, voice, folder))
+    return in_ledger(competition, settings, run_log, lambda folder: _run(competition, settings, run_log, folder))
 
 
-def _run(competition: Competition, settings: Settings, voice: Voice, folder: Path) -> tuple[Outcome, dict[str, object]]:
+def _run(
+    competition: Competition, settings: Settings, run_log: RunLog, folder: Path
+) -> tuple[Outcome, dict[str, object]]:
     begin = time.perf_counter()
     train = competition.train
     train_rows, holdout_rows = holdout_of(train, settings.holdout, settings.seed)
     tests = sorted({0.0, *settings.sigmas, STRONG_NOISE})
     conditions = [Condition("clean" if s == 0 else level_name(s), "σ", s, settings.seed + TEST_NOISE) for s in tests]
     network = settings.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
-    voice.say(
+    run_log.say(
         f"{len(train_rows):,} rows to train on, {len(holdout_rows):,} held out; recipe {settings.recipe.name}: "
         f"{network.params.size:,} parameters, {settings.recipe.training.epochs} epochs"
     )
@@ -110,15 +112,15 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
     rows, extra = shared_rows(competition, settings.extra)
     learnt = np.concatenate([train_rows, extra])
     for sentence in data_warnings(train.images, competition.test.images, np.isin(np.arange(train.n), holdout_rows)):
-        voice.say(sentence)
+        run_log.say(sentence)
     held = train.take(holdout_rows)
     tasks = [
-        FitTask(
+        TrainingTask(
             f"{level_name(sigma)}, repeat {repeat + 1}",
             settings.recipe,
             sigma,
             (settings.seed, GRID_FITS, repeat),
-            [*conditions, *views, Strangers(settings.seed + STRANGERS)],
+            [*conditions, *views, DistortedHoldout(settings.seed + STRANGERS)],
             part=Part(learnt, holdout_rows),
         )
         for repeat in range(settings.repeats)
@@ -127,7 +129,7 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
     # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
     known = settings.known_level()
     final = [] if known is None else _final_tasks(settings, known, views)
-    with voice.fits("Training at each noise level", [*tasks, *final]) as on_epoch:
+    with run_log.fits("Training at each noise level", [*tasks, *final]) as on_epoch:
         everything = run_fits([*tasks, *final], rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
     results, final_results = everything[: len(tasks)], everything[len(tasks) :]
     results = [_averaged_over_views(result, len(conditions), len(views)) for result in results]
@@ -146,9 +148,9 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
     _write_tables(competition, grid, comparisons, tests, notes, folder)
 
     if not final:
-        voice.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
+        run_log.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
         final = _final_tasks(settings, level, views)
-        with voice.fits("Training on all rows", final) as on_epoch:
+        with run_log.fits("Training on all rows", final) as on_epoch:
             final_results = run_fits(final, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
     together = np.mean([p for p, task in zip(strange, tasks, strict=True) if task.sigma == level], axis=0)
     about = measure(train.images, together, held.labels)
@@ -160,14 +162,16 @@ def _run(competition: Competition, settings: Settings, voice: Voice, folder: Pat
     return Outcome(folder, grid, comparisons, level, because, tuple(notes)), record
 
 
-def _averaged_over_views(result: FitResult, conditions: int, views: int) -> FitResult:
+def _averaged_over_views(result: TrainingResult, conditions: int, views: int) -> TrainingResult:
     """The answers to clean rows, the first of the conditions, averaged with those to the views, behind the others."""
     probabilities = result.probabilities.copy()
     probabilities[0] = probabilities[[0, *range(conditions, conditions + views)]].mean(axis=0)
     return replace(result, probabilities=probabilities)
 
 
-def make_grid(settings: Settings, conditions: Sequence[str], labels: np.ndarray, results: Sequence[FitResult]) -> Grid:
+def make_grid(
+    settings: Settings, conditions: Sequence[str], labels: np.ndarray, results: Sequence[TrainingResult]
+) -> Grid:
     """The ungrouped grid from the fits' results, which come repeat by repeat and level by level.
 
     `conditions` name the first of the conditions that the fits' rows went through.
@@ -213,11 +217,13 @@ def choose_level(grid: Grid, settings: Settings) -> tuple[float, str]:
     return chosen, f"ties with {level_name(settings.sigmas[best])}, the best on the clean holdout"
 
 
-def _final_tasks(settings: Settings, level: float, views: Sequence[Condition]) -> list[FitTask]:
+def _final_tasks(settings: Settings, level: float, views: Sequence[Condition]) -> list[TrainingTask]:
     """The submission's networks: the repeats trained on all rows, and asked about the test rows under all views."""
     asked = [Condition("clean", "σ", 0.0, settings.seed), *views]
     return [
-        FitTask(f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), asked)
+        TrainingTask(
+            f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), asked
+        )
         for repeat in range(settings.repeats)
     ]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.training import Epoch
-from pipeline.training.task import FitTask
+from pipeline.training.task import TrainingTask
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,7 @@ def plain_console(width: int | None = None) -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
-class Voice:
+class RunLog:
     """How a run speaks: `say` for its steps, `result` for what was asked for, `fits` around training."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -46,7 +46,7 @@ class Voice:
         self.console.print(content)
 
     @contextmanager
-    def fits(self, what: str, tasks: list[FitTask]) -> Iterator[Callable[[FitTask, Epoch], None]]:
+    def fits(self, what: str, tasks: list[TrainingTask]) -> Iterator[Callable[[TrainingTask, Epoch], None]]:
         """Gives the function to call after each epoch of each task."""
         if self.quiet:
             yield lambda task, epoch: None
@@ -82,7 +82,7 @@ def _accuracy(epoch: Epoch) -> str:
     return f"holdout {epoch.validation_accuracy:.2%}"
 
 
-def _line(task: FitTask, epoch: Epoch) -> None:
+def _line(task: TrainingTask, epoch: Epoch) -> None:
     epochs = task.recipe.training.epochs
     print(
         f"{task.name}: epoch {epoch.epoch}/{epochs}, loss {epoch.train_loss:.4f}, {_accuracy(epoch)}, "
@@ -92,7 +92,7 @@ def _line(task: FitTask, epoch: Epoch) -> None:
 
 
 @contextmanager
-def _bar(console: Console, what: str, tasks: list[FitTask]) -> Iterator[Callable[[FitTask, Epoch], None]]:
+def _bar(console: Console, what: str, tasks: list[TrainingTask]) -> Iterator[Callable[[TrainingTask, Epoch], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -107,7 +107,7 @@ def _bar(console: Console, what: str, tasks: list[FitTask]) -> Iterator[Callable
     with Progress(*columns, console=console, speed_estimate_period=300) as progress:
         bar = progress.add_task(what, total=sum(task.recipe.training.epochs for task in tasks), latest="")
 
-        def on_epoch(task: FitTask, epoch: Epoch) -> None:
+        def on_epoch(task: TrainingTask, epoch: Epoch) -> None:
             progress.update(bar, advance=1, latest=f"{task.name}: {_accuracy(epoch)}")
 
         yield on_epoch

@@ -26,7 +26,7 @@ REMEDY = "train it again or restore it from a copy."
 
 
 @dataclass(frozen=True)
-class Strangers:
+class DistortedHoldout:
     """A test condition, as fits take it: rows as strangers would have written them, the same for every network."""
 
     seed: int
@@ -46,7 +46,7 @@ def measure(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -
     """What goes into a model's `about` under PICTURES: plain JSON values.
 
     images: the training rows (n, side, side) uint8. probabilities (m, classes): what the network, or several on
-    average, say of held-out rows after Strangers; labels (m,): their class indices.
+    average, say of held-out rows after DistortedHoldout; labels (m,): their class indices.
     """
     measured: dict[str, Any] = {"threshold": min(calibrate(probabilities, labels, accuracy=SURE_AND_RIGHT), 1.0)}
     try:

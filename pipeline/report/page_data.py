@@ -19,7 +19,7 @@ from pipeline.evaluation.robustness.certificates import Certificates
 from pipeline.evaluation.statistics import Comparison, Estimate, cell_estimates
 from pipeline.prediction import model_file as model
 from pipeline.runs.run_folder import HELD_OUT
-from pipeline.training.checkpoint import load_fit
+from pipeline.training.checkpoint import load_checkpoint
 
 EPOCH_FIGURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 
@@ -106,7 +106,7 @@ def read_run(folder: Path) -> RunData:
 
 def _comparison(folder: Path, record: dict[str, Any]) -> RunData:
     trained, conditions = tuple(record["trained"]), tuple(record["conditions"])
-    results = [load_fit(folder / "fits" / name / "result.safetensors") for name in record["fits"]]
+    results = [load_checkpoint(folder / "fits" / name / "result.safetensors") for name in record["fits"]]
     images, labels, classes = _held_out(folder)
     stacked = np.stack([result.probabilities for result in results])
     by_row = stacked.reshape(record["repeats"], len(trained), *stacked.shape[1:]).swapaxes(0, 1)

@@ -16,18 +16,18 @@ from pipeline import storage
 from pipeline.errors import DataError
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.training import Epoch
-from pipeline.training.task import FitResult, FitTask
+from pipeline.training.task import TrainingResult, TrainingTask
 
 ARRAYS = ("values", "probabilities", "certified", "radius")
 
 
-def task_fingerprint(task: FitTask, data: str) -> str:
+def task_fingerprint(task: TrainingTask, data: str) -> str:
     """SHA-256 over all that a fit's result follows from. data: fingerprint of the rows and of how they are split."""
     settings = {**asdict(task), "recipe": dict(task.recipe.content), "data": data}
     return storage.sha256_bytes(json.dumps(settings, sort_keys=True, default=list).encode())
 
 
-def save_fit(path: Path, result: FitResult, fingerprint: str) -> None:
+def save_checkpoint(path: Path, result: TrainingResult, fingerprint: str) -> None:
     """Write a finished fit atomically. Raises StorageError."""
     from safetensors.numpy import save
 
@@ -42,8 +42,8 @@ def save_fit(path: Path, result: FitResult, fingerprint: str) -> None:
     storage.write_bytes(path, save(arrays, metadata={"fit": text}))
 
 
-def load_fit(path: Path, fingerprint: str | None = None) -> FitResult:
-    """Read what save_fit wrote.
+def load_checkpoint(path: Path, fingerprint: str | None = None) -> TrainingResult:
+    """Read what save_checkpoint wrote.
 
     Raises DataError for a file that is missing, damaged or, where a fingerprint is given, of another task.
     """
@@ -57,7 +57,7 @@ def load_fit(path: Path, fingerprint: str | None = None) -> FitResult:
             raise ValueError("its content does not match its checksum")
         if fingerprint not in (None, header["fingerprint"]):
             raise ValueError("it belongs to other settings or data")
-        return FitResult(
+        return TrainingResult(
             history=[Epoch(**epoch) for epoch in header["history"]],
             findings=tuple(Finding(**finding) for finding in header["findings"]),
             seconds=header["seconds"],

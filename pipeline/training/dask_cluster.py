@@ -22,7 +22,7 @@ from pipeline import storage
 from pipeline.errors import InkproofError, UsageError
 from pipeline.training import Epoch
 from pipeline.training.parallel import attempt
-from pipeline.training.task import FitResult, FitTask, Rows
+from pipeline.training.task import Rows, TrainingResult, TrainingTask
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -32,14 +32,14 @@ KERNELS = "OPENBLAS_CORETYPE"
 
 
 def fit_each_on_cluster(
-    tasks: Sequence[FitTask],
+    tasks: Sequence[TrainingTask],
     rows: Rows,
     *,
     scheduler: str | None,
     jobs: int,
     folder: Path,
-    on_epoch: Callable[[FitTask, Epoch], None],
-) -> Iterator[tuple[FitTask, FitResult | str]]:
+    on_epoch: Callable[[TrainingTask, Epoch], None],
+) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
     """As engine.fit_each, on the Dask cluster whose scheduler has the address `scheduler`, such as tcp://host:8786.
 
     Without an address, on `jobs` worker processes of this machine. Epochs are told as news of them comes; those
@@ -90,7 +90,7 @@ class _Teller:
 class _News:
     """Calls on_epoch once for each epoch of each task, however often, and in which order, it hears of them."""
 
-    def __init__(self, tasks: Sequence[FitTask], on_epoch: Callable[[FitTask, Epoch], None]) -> None:
+    def __init__(self, tasks: Sequence[TrainingTask], on_epoch: Callable[[TrainingTask, Epoch], None]) -> None:
         self.tasks, self.on_epoch = tasks, on_epoch
         self.told: dict[str, set[int]] = {task.name: set() for task in tasks}
         self.telling = threading.Lock()  # `heard` comes from the client's own thread
@@ -100,7 +100,7 @@ class _News:
         number, epoch = event[1]
         self.tell(self.tasks[number], [Epoch(**epoch)])
 
-    def tell(self, task: FitTask, history: Sequence[Epoch]) -> None:
+    def tell(self, task: TrainingTask, history: Sequence[Epoch]) -> None:
         with self.telling:
             for epoch in history:
                 if epoch.epoch not in self.told[task.name]:
@@ -108,7 +108,7 @@ class _News:
                     self.on_epoch(task, epoch)
 
 
-def _outcome(future: Future) -> FitResult | str:
+def _outcome(future: Future) -> TrainingResult | str:
     from distributed import CancelledError
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker

@@ -41,7 +41,7 @@ class Epoch:
         return value if figure == "validation_accuracy" else -value
 
 
-class Patience:
+class EarlyStopping:
     """Early stopping: says True once more than `epochs` epochs in a row have failed to improve.
 
     An epoch improves when its `figure` is better than the best before by at least `tolerance`.
@@ -60,7 +60,7 @@ class Patience:
         return self.failures > self.epochs
 
 
-class BestWeights:
+class BestCheckpoint:
     """The network's values as they were at their best; before anything is offered, as they were given."""
 
     def __init__(self, network: Network) -> None:

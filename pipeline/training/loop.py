@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.errors import DivergedError, UsageError
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
-from pipeline.training.history import BestWeights, Epoch
+from pipeline.training.history import BestCheckpoint, Epoch
 from pipeline.training.zero_columns import SortedColumns, sorted_columns
 
 Loss = Callable[..., tuple[float, np.ndarray]]
@@ -84,7 +84,7 @@ def fit(
     penalty(total weight of the batch) → the penalty on the weights; adds its gradient to network.grads.
     average: gets update(values, share of the steps done) after every step; its `values`, once it has any, are
     what validation and the caller see: see pipeline.nn.averaging.
-    stop(epoch): whether to stop after it; a Patience, for one.
+    stop(epoch): whether to stop after it; a EarlyStopping, for one.
     best_by: validation_loss or validation_accuracy; the network is given back as it was after the epoch that
     is best by this figure, else as it is after the last one.
     threads: see Pass.
@@ -101,7 +101,7 @@ def fit(
     batches = _Batches(rows, labels, sample_weight, batch_size, rng=order, columns=columns)
     if best_by is not None and validation is None:
         raise UsageError(f"best_by {best_by!r} needs validation rows to tell the best epoch.")
-    best = BestWeights(network)
+    best = BestCheckpoint(network)
     run = Pass(train=True, rng=streams.augment, threads=threads)
     history: list[Epoch] = []
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pipeline.errors import InkproofError
 from pipeline.training import Epoch
-from pipeline.training.task import FitResult, FitTask, Rows, run_fit
+from pipeline.training.task import Rows, TrainingResult, TrainingTask, run_fit
 
 POLL_SECONDS = 0.1
 KILLED = "A worker process was killed from outside, most often because the memory is not enough"
@@ -35,13 +35,13 @@ def cores() -> int:
 
 
 def run_fits(
-    tasks: Sequence[FitTask],
+    tasks: Sequence[TrainingTask],
     rows: Rows,
     *,
     jobs: int,
     folder: Path,
-    on_epoch: Callable[[FitTask, Epoch], None],
-) -> list[FitResult]:
+    on_epoch: Callable[[TrainingTask, Epoch], None],
+) -> list[TrainingResult]:
     """Do all tasks, `jobs` at a time, and give the results in the order of the tasks.
 
     Arguments as in fit_each. Raises InkproofError for a fit that failed, naming it, when the others are done.
@@ -53,20 +53,20 @@ def run_fits(
     return [found[task.name] for task in tasks]
 
 
-def failure(task: FitTask, reason: str) -> str:
+def failure(task: TrainingTask, reason: str) -> str:
     """The sentence about a fit that failed, with its settings."""
     return f"The fit {task.name} (recipe {task.recipe.name}, σ {task.sigma:g}) failed: {reason}"
 
 
 def fit_each(
-    tasks: Sequence[FitTask],
+    tasks: Sequence[TrainingTask],
     rows: Rows,
     *,
     jobs: int,
     folder: Path,
-    on_epoch: Callable[[FitTask, Epoch], None],
+    on_epoch: Callable[[TrainingTask, Epoch], None],
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
-) -> Iterator[tuple[FitTask, FitResult | str]]:
+) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
     """Do all tasks, `jobs` at a time, and give each with its result, or why it has none, as soon as it ends.
 
     Each fit writes its epochs, one JSON line each, to `folder`/<name>.jsonl while it runs; on_epoch is
@@ -84,13 +84,13 @@ def fit_each(
 
 
 def _in_processes(
-    tasks: Sequence[FitTask],
+    tasks: Sequence[TrainingTask],
     rows: Rows,
     files: dict[str, Path],
     jobs: int,
-    forget: Callable[[FitTask], None],
+    forget: Callable[[TrainingTask], None],
     say: Callable[[str], None],
-) -> Iterator[tuple[FitTask, FitResult | str]]:
+) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     left = {task.name: task for task in tasks}
@@ -116,8 +116,8 @@ def _in_processes(
 
 
 def _in_workers(
-    tasks: Sequence[FitTask], rows: Rows, files: dict[str, Path], at_a_time: int
-) -> Iterator[tuple[FitTask, FitResult | str]]:
+    tasks: Sequence[TrainingTask], rows: Rows, files: dict[str, Path], at_a_time: int
+) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
     from joblib import Parallel, delayed
 
     # joblib writes large arrays to a file once, which all workers map into their memory. For one job it would use
@@ -136,12 +136,14 @@ def _in_workers(
         yield tasks[number], outcome
 
 
-def _in_worker(number: int, task: FitTask, rows: Rows, file: Path, parent: int) -> tuple[int, FitResult | str]:
-    obey(parent)
+def _in_worker(
+    number: int, task: TrainingTask, rows: Rows, file: Path, parent: int
+) -> tuple[int, TrainingResult | str]:
+    exit_with_parent(parent)
     return number, _attempt(task, rows, file)
 
 
-def _attempt(task: FitTask, rows: Rows, file: Path, *, threads: int = 1) -> FitResult | str:
+def _attempt(task: TrainingTask, rows: Rows, file: Path, *, threads: int = 1) -> TrainingResult | str:
     with file.open("w", encoding="utf-8") as lines:
 
         def write(epoch: Epoch) -> None:
@@ -152,8 +154,8 @@ def _attempt(task: FitTask, rows: Rows, file: Path, *, threads: int = 1) -> FitR
 
 
 def attempt(
-    task: FitTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
-) -> FitResult | str:
+    task: TrainingTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
+) -> TrainingResult | str:
     """run_fit, matrix products on one thread; for an error its sentence: it must not take other fits with it."""
     from threadpoolctl import threadpool_limits
 
@@ -165,7 +167,7 @@ def attempt(
 
 
 @cache
-def obey(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Leave Ctrl-C to the parent process, which then ends this one, and do not outlive it if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -179,8 +181,8 @@ def obey(parent: int) -> None:
 
 @contextmanager
 def _following(
-    tasks: Sequence[FitTask], files: dict[str, Path], on_epoch: Callable[[FitTask, Epoch], None]
-) -> Iterator[Callable[[FitTask], None]]:
+    tasks: Sequence[TrainingTask], files: dict[str, Path], on_epoch: Callable[[TrainingTask, Epoch], None]
+) -> Iterator[Callable[[TrainingTask], None]]:
     """While the block runs, call on_epoch for every line that comes into the files, once for each epoch.
 
     Gives the function that empties a task's file, for it to begin anew: a line is looked for where the one before
@@ -189,7 +191,7 @@ def _following(
     read, told = dict.fromkeys(files, 0), dict.fromkeys(files, 0)
     ended, looking = threading.Event(), threading.Lock()
 
-    def forget(task: FitTask) -> None:
+    def forget(task: TrainingTask) -> None:
         with looking:
             files[task.name].unlink(missing_ok=True)
             read[task.name] = 0
@@ -199,7 +201,7 @@ def _following(
             for task in tasks:
                 look_at(task)
 
-    def look_at(task: FitTask) -> None:
+    def look_at(task: TrainingTask) -> None:
         with files[task.name].open("ab+") as file:
             file.seek(read[task.name])
             whole, newline, _ = file.read().rpartition(b"\n")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.robustness.attack_sanity import Finding, honesty_checks
+from pipeline.evaluation.robustness.attack_sanity import Finding, sanity_checks
 from pipeline.evaluation.robustness.attacks import attack
 from pipeline.evaluation.robustness.certificates import certify
 from pipeline.evaluation.robustness.conditions import Condition
@@ -80,7 +80,7 @@ class Certifying:
 
 
 @dataclass(frozen=True)
-class FitTask:
+class TrainingTask:
     """One network to train: by which recipe, at which noise level σ, from which seeds; and what to ask it.
 
     key: whole numbers that all randomness of this fit follows from.
@@ -108,7 +108,7 @@ class FitTask:
 
 
 @dataclass(frozen=True)
-class FitResult:
+class TrainingResult:
     """values: the trained Network.values (size,).
 
     probabilities (conditions, then attacks; m; classes) float32 of the asked rows; under an attack those of
@@ -128,8 +128,8 @@ class FitResult:
 
 
 def run_fit(
-    task: FitTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
-) -> FitResult:
+    task: TrainingTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
+) -> TrainingResult:
     """Do the task. Equal tasks and rows give equal results wherever they run. Raises DivergedError.
 
     threads: how many share the work of convolutions; see Pass.
@@ -161,7 +161,7 @@ def run_fit(
     certified = radius = None
     if task.certifying is not None:
         certified, radius = _certify(network, task, rows)
-    return FitResult(
+    return TrainingResult(
         network.values,
         history,
         np.stack(asked).astype(np.float32),
@@ -179,14 +179,14 @@ def _validation(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
     return rows.asked[: len(rows.asked_labels)], rows.asked_labels
 
 
-def _under_attack(network: Network, task: FitTask, rows: Rows, text: str) -> np.ndarray:
+def _under_attack(network: Network, task: TrainingTask, rows: Rows, text: str) -> np.ndarray:
     method, ball = parse_attack(text)
     rng = np.random.default_rng([*task.key, ATTACK, *text.encode()])
     attacked = attack(network, rows.asked, rows.asked_labels, method, ball, rng=rng)
     return network.probabilities(attacked.pictures)
 
 
-def _check(network: Network, task: FitTask, rows: Rows) -> tuple[Finding, ...]:
+def _check(network: Network, task: TrainingTask, rows: Rows) -> tuple[Finding, ...]:
     """The honesty checks, once for each norm that the attacks use."""
     findings: list[Finding] = []
     balls = [parse_attack(text)[1] for text in task.attacks] if task.checks else []
@@ -194,13 +194,13 @@ def _check(network: Network, task: FitTask, rows: Rows) -> tuple[Finding, ...]:
         epsilons = [ball.epsilon for ball in balls if ball.norm == norm]
         if max(epsilons) > 0:
             part = slice(task.checks)
-            findings += honesty_checks(
+            findings += sanity_checks(
                 network, rows.asked[part], rows.asked_labels[part], norm=norm, epsilons=epsilons, seed=task.key[0]
             )
     return tuple(findings)
 
 
-def _certify(network: Network, task: FitTask, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+def _certify(network: Network, task: TrainingTask, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     asked = task.certifying
     found = certify(
         network,

@@ -12,7 +12,7 @@ from pipeline import dataset
 from pipeline.errors import InkproofError, UsageError
 from pipeline.jobs.compare import job as compare
 from pipeline.jobs.compare.job import Settings
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.runs.ledger import Ledger
 from pipeline.storage import FileLock
 
@@ -39,8 +39,8 @@ def bytes_of(folder):
 
 def test_the_same_bytes_however_many_jobs(tmp_path, sample, quick_recipe):
     asked = {"train": TRAIN, "certify": 0.25, "certify_rows": 10, "certify_samples": 50}
-    one = compare.compare(sample, settings_in(tmp_path / "1", quick_recipe, **asked), Voice(quiet=True))
-    two = compare.compare(sample, settings_in(tmp_path / "2", quick_recipe, **asked, jobs=2), Voice(quiet=True))
+    one = compare.compare(sample, settings_in(tmp_path / "1", quick_recipe, **asked), RunLog(quiet=True))
+    two = compare.compare(sample, settings_in(tmp_path / "2", quick_recipe, **asked, jobs=2), RunLog(quiet=True))
     assert len(bytes_of(one.folder)) == 3 + 4 * 2
     assert bytes_of(one.folder) == bytes_of(two.folder)
     assert one.grid.trained == TRAIN
@@ -57,7 +57,7 @@ def test_each_line_of_the_grid_is_its_models_own(tmp_path, sample, quick_recipe)
     from pipeline.evaluation.robustness.conditions import condition
     from pipeline.prediction import model_file as model
 
-    found = compare.compare(sample, settings_in(tmp_path, quick_recipe), Voice(quiet=True))
+    found = compare.compare(sample, settings_in(tmp_path, quick_recipe), RunLog(quiet=True))
     with np.load(found.folder / "held_out.npz") as file:
         images = file["images"]
     for row, stem in enumerate(("clean", "sigma-0.2")):
@@ -71,7 +71,7 @@ def test_each_line_of_the_grid_is_its_models_own(tmp_path, sample, quick_recipe)
 
 def test_the_same_command_again_does_only_what_is_missing(tmp_path, sample, quick_recipe, monkeypatch):
     settings = settings_in(tmp_path, quick_recipe)
-    whole = compare.compare(sample, settings, Voice(quiet=True))
+    whole = compare.compare(sample, settings, RunLog(quiet=True))
     expected = bytes_of(whole.folder)
     (whole.folder / "run.json").unlink()  # as if it had been interrupted:
     (whole.folder / "fits" / "clean-repeat-2" / "result.safetensors").unlink()
@@ -85,15 +85,15 @@ def test_the_same_command_again_does_only_what_is_missing(tmp_path, sample, quic
         return real(tasks, *args, **kwargs)
 
     monkeypatch.setattr(compare, "fit_each", spy)
-    again = compare.compare(sample, settings, Voice(quiet=True))
+    again = compare.compare(sample, settings, RunLog(quiet=True))
     assert again.folder == whole.folder and bytes_of(again.folder) == expected
     assert sorted(asked) == ["clean, repeat 2", "σ 0.2, repeat 1"]
 
     # With other settings, or once it has ended, it is a comparison of its own.
-    assert compare.compare(sample, settings, Voice(quiet=True)).folder != whole.folder
+    assert compare.compare(sample, settings, RunLog(quiet=True)).folder != whole.folder
     (whole.folder / "run.json").unlink()
     other = dataclasses.replace(settings, seed=1)
-    assert compare.compare(sample, other, Voice(quiet=True)).folder != whole.folder
+    assert compare.compare(sample, other, RunLog(quiet=True)).folder != whole.folder
 
 
 def test_a_fit_that_fails_is_told_with_its_settings_and_the_others_are_kept(
@@ -108,7 +108,7 @@ def test_a_fit_that_fails_is_told_with_its_settings_and_the_others_are_kept(
 
     monkeypatch.setattr(compare, "fit_each", one_fails)
     with pytest.raises(InkproofError) as caught:
-        compare.compare(sample, settings, Voice(quiet=True))
+        compare.compare(sample, settings, RunLog(quiet=True))
     (run,) = Ledger(settings.runs).runs()
     assert run.reason == str(caught.value)
     assert run.reason == (
@@ -117,7 +117,7 @@ def test_a_fit_that_fails_is_told_with_its_settings_and_the_others_are_kept(
     )
     assert len(list((settings.runs / run.id).glob("fits/*/result.safetensors"))) == 3
     monkeypatch.setattr(compare, "fit_each", real)
-    assert compare.compare(sample, settings, Voice(quiet=True), resume=run.id).folder.name == run.id
+    assert compare.compare(sample, settings, RunLog(quiet=True), resume=run.id).folder.name == run.id
     assert Ledger(settings.runs).run(run.id).status == "finished"
 
 
@@ -131,20 +131,20 @@ def test_a_run_that_another_process_works_on_is_left_alone(tmp_path, sample, qui
     lock = FileLock(folder / "running.lock")
     assert lock.acquire()
     with pytest.raises(UsageError, match="Run busy is being worked on by another process"):
-        compare.compare(sample, settings, Voice(quiet=True), resume="busy")
+        compare.compare(sample, settings, RunLog(quiet=True), resume="busy")
     lock.release()
     assert (folder / "compare.json").read_bytes() == before
 
 
 def test_other_versions_are_told_when_resuming(tmp_path, sample, quick_recipe):
     settings = settings_in(tmp_path, quick_recipe, repeats=1)
-    folder = compare.compare(sample, settings, Voice(quiet=True)).folder
+    folder = compare.compare(sample, settings, RunLog(quiet=True)).folder
     plan = json.loads((folder / "compare.json").read_text(encoding="utf-8"))
     plan["versions"]["numpy"] = "1.0"
     (folder / "compare.json").write_text(json.dumps(plan), encoding="utf-8")
-    voice = Voice(quiet=True)
-    compare.compare(sample, settings, voice, resume=folder.name)
-    assert any("began with other versions" in line and "1.0" in line for line in voice.said)
+    run_log = RunLog(quiet=True)
+    compare.compare(sample, settings, run_log, resume=folder.name)
+    assert any("began with other versions" in line and "1.0" in line for line in run_log.said)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_other_versions_are_told_when_resuming(tmp_path, sample, quick_recipe):
 )
 def test_wrong_names_are_told_before_anything_is_written(tmp_path, sample, quick_recipe, changes, sentence):
     with pytest.raises(UsageError) as caught:
-        compare.compare(sample, settings_in(tmp_path, quick_recipe, **changes), Voice(quiet=True))
+        compare.compare(sample, settings_in(tmp_path, quick_recipe, **changes), RunLog(quiet=True))
     assert sentence in str(caught.value)
     assert not (tmp_path / "runs").exists()
 
@@ -188,6 +188,6 @@ def test_a_comparisons_networks_are_not_taken_for_a_main_jobs(tmp_path, sample, 
     """`predict` and `serve` answer with the newest run's networks."""
     from pipeline.prediction.find_models import newest_run
 
-    folder = compare.compare(sample, settings_in(tmp_path, quick_recipe, repeats=1), Voice(quiet=True)).folder
+    folder = compare.compare(sample, settings_in(tmp_path, quick_recipe, repeats=1), RunLog(quiet=True)).folder
     assert len(list(folder.glob("fits/*/model.safetensors"))) == 2
     assert newest_run(tmp_path / "runs") is None

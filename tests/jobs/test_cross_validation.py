@@ -15,7 +15,7 @@ from pipeline.jobs import cross_validation
 from pipeline.jobs.cross_validation import Settings, Split
 from pipeline.jobs.noise_levels import Settings as MainSettings
 from pipeline.jobs.noise_levels import run as run_main
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.prediction.model_file import load
 from pipeline.training import recipe
 
@@ -57,15 +57,15 @@ def test_every_row_is_held_once_and_never_learnt(sample, quick_recipe):
 
 def test_the_held_out_rows_are_the_main_jobs(tmp_path, sample, quick_recipe):
     changes = {"submission": tmp_path / "s.csv", "runs": tmp_path / "main", "holdout": 0.2}
-    main = run_main(sample, MainSettings(quick_recipe, sigmas=(0.0,), repeats=1, **changes), Voice(quiet=True))
-    folds = cross_validation.run(sample, settings_in(tmp_path, quick_recipe, holdout=0.2), Voice(quiet=True))
+    main = run_main(sample, MainSettings(quick_recipe, sigmas=(0.0,), repeats=1, **changes), RunLog(quiet=True))
+    folds = cross_validation.run(sample, settings_in(tmp_path, quick_recipe, holdout=0.2), RunLog(quiet=True))
     with np.load(main.folder / "holdout.npz") as one, np.load(folds.folder / "holdout.npz") as two:
         assert np.array_equal(one["rows"], two["rows"])
         assert two["correct"].mean() == folds.summary.holdout.value
 
 
 def test_figures_are_what_the_answers_say(tmp_path, sample, partner):
-    outcome = cross_validation.run(sample, settings_in(tmp_path, partner, repeats=2, jobs=2), Voice(quiet=True))
+    outcome = cross_validation.run(sample, settings_in(tmp_path, partner, repeats=2, jobs=2), RunLog(quiet=True))
     with np.load(outcome.folder / "out_of_fold.npz") as file:
         labels, fold, members, committee = (file[name] for name in ("labels", "fold", "members", "committee"))
     assert members.shape == (2, 2, 2, sample.train.n, 10)  # members, repeats, views, rows, classes
@@ -102,7 +102,7 @@ def test_figures_are_what_the_answers_say(tmp_path, sample, partner):
 def test_a_seed_means_the_same_bytes_whatever_the_jobs(tmp_path, sample, quick_recipe):
     def made(name, **changes):
         folder = tmp_path / name
-        outcome = cross_validation.run(sample, settings_in(folder, quick_recipe, **changes), Voice(quiet=True))
+        outcome = cross_validation.run(sample, settings_in(folder, quick_recipe, **changes), RunLog(quiet=True))
         models = sorted(outcome.folder.glob("models/final/*"))
         return [path.read_bytes() for path in (folder / "submission.csv", outcome.folder / "folds.csv", *models)]
 
@@ -112,12 +112,12 @@ def test_a_seed_means_the_same_bytes_whatever_the_jobs(tmp_path, sample, quick_r
 
 def test_pseudo_labels_train_a_second_time_and_are_told(tmp_path, sample, quick_recipe):
     settings = settings_in(tmp_path, quick_recipe, pseudo_labels=0.9, holdout=0.2)
-    outcome = cross_validation.run(sample, settings, Voice(quiet=True))
+    outcome = cross_validation.run(sample, settings, RunLog(quiet=True))
     (note,) = outcome.summary.notes
     assert note.startswith("Trained again with ")
     taught = int(note.split()[3].replace(",", ""))
     assert 0 < taught <= sample.test.n
-    plain = cross_validation.run(sample, settings_in(tmp_path / "plain", quick_recipe, holdout=0.2), Voice(quiet=True))
+    plain = cross_validation.run(sample, settings_in(tmp_path / "plain", quick_recipe, holdout=0.2), RunLog(quiet=True))
     assert plain.summary.scores != outcome.summary.scores
 
 
@@ -125,8 +125,8 @@ def test_extra_rows_are_learnt(tmp_path, sample, quick_recipe):
     # Labels that are all wrong: learnt, they cost accuracy; measured on, they would be most of the rows.
     train = sample.train
     wrong = Digits(train.images, (train.labels + 1) % 10, train.classes)
-    plain = cross_validation.run(sample, settings_in(tmp_path / "a", quick_recipe), Voice(quiet=True))
-    misled = cross_validation.run(sample, settings_in(tmp_path / "b", quick_recipe, extra=wrong), Voice(quiet=True))
+    plain = cross_validation.run(sample, settings_in(tmp_path / "a", quick_recipe), RunLog(quiet=True))
+    misled = cross_validation.run(sample, settings_in(tmp_path / "b", quick_recipe, extra=wrong), RunLog(quiet=True))
     assert misled.summary.rows == train.n
     assert misled.summary.scores[-1].accuracy < plain.summary.scores[-1].accuracy - 0.1
 
@@ -143,6 +143,6 @@ def test_extra_rows_are_learnt(tmp_path, sample, quick_recipe):
 def test_wrong_names_are_told_before_there_is_a_run(tmp_path, sample, quick_recipe, run, sentence):
     chosen = dataclasses.replace(quick_recipe, run=recipe.RunDefaults(**run))
     with pytest.raises(Exception, match=sentence) as caught:
-        cross_validation.run(sample, settings_in(tmp_path, chosen), Voice(quiet=True))
+        cross_validation.run(sample, settings_in(tmp_path, chosen), RunLog(quiet=True))
     assert isinstance(caught.value, UsageError)
     assert not (tmp_path / "runs").exists()

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pipeline.jobs.ensemble import Answers, choose, pseudo_labels, pseudo_sentence, views_sentence
-from pipeline.training.task import FitResult
+from pipeline.training.task import TrainingResult
 
 
 def result(*rows):
     """A fit that gave class 0 these probabilities, for 1 view; of 2 classes."""
     first = np.array(rows)
-    return FitResult(np.zeros(1), [], np.stack([first, 1 - first], axis=1)[None], 0.0)
+    return TrainingResult(np.zeros(1), [], np.stack([first, 1 - first], axis=1)[None], 0.0)
 
 
 # 2 folds of 2 rows, 2 repeats, 2 members, 1 asked row: fold by fold, repeat by repeat, member by member.
@@ -35,7 +35,7 @@ def test_answers_are_sorted_by_member_repeat_and_row():
 
 
 def test_conditions_behind_the_views_are_left_aside():
-    more = [FitResult(r.values, [], np.concatenate([r.probabilities, 9 * r.probabilities]), 0.0) for r in RESULTS]
+    more = [TrainingResult(r.values, [], np.concatenate([r.probabilities, 9 * r.probabilities]), 0.0) for r in RESULTS]
     np.testing.assert_array_equal(
         Answers.of(more, FOLDS, members=2, views=1).held, Answers.of(RESULTS, FOLDS, members=2, views=1).held
     )
@@ -62,7 +62,7 @@ def test_choosing_takes_the_views_only_where_they_help():
 def test_sentences_count_wins_and_losses():
     labels = np.array([0, 1, 0, 0])
     before = Answers.of(RESULTS, FOLDS, members=2, views=1)  # says 1, 0, 0, 1
-    flipped = [FitResult(r.values, [], 1 - r.probabilities, 0.0) for r in RESULTS]
+    flipped = [TrainingResult(r.values, [], 1 - r.probabilities, 0.0) for r in RESULTS]
     after = Answers.of(flipped, FOLDS, members=2, views=1)  # says 0, 1, 1, 0
     # 3 wins to 1 loss: p = 2 · (1 + 4) / 16.
     assert pseudo_sentence(before, after, labels, 12.4) == (

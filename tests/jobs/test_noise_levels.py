@@ -13,11 +13,11 @@ from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.robustness.conditions import condition
 from pipeline.jobs import common as outputs
 from pipeline.jobs import noise_levels as stages
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.prediction.model_file import load
 from pipeline.runs.ledger import Ledger
 from pipeline.training import recipe
-from pipeline.training.task import FitResult
+from pipeline.training.task import TrainingResult
 
 
 def grid_of(right_rows: dict[str, list[int]], rows: int = 1000) -> Grid:
@@ -54,7 +54,7 @@ def test_the_level_can_be_given(quick_recipe):
 def test_the_grid_sorts_results_by_level_and_repeat(quick_recipe):
     # 2 levels × 2 repeats × 1 condition × 1 row × 2 classes, repeat by repeat as the tasks are.
     shares = [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]]
-    results = [FitResult(np.zeros(1), [], np.array(share).reshape(1, 1, 2), 0.0) for share in shares]
+    results = [TrainingResult(np.zeros(1), [], np.array(share).reshape(1, 1, 2), 0.0) for share in shares]
     settings = stages.Settings(quick_recipe, sigmas=(0.0, 0.1), repeats=2)
     grid = stages.make_grid(settings, ["clean"], np.array([0]), results)
     assert grid.predictions[:, :, 0, 0].tolist() == [[0, 1], [1, 1]]
@@ -88,17 +88,15 @@ def made(folder):
 
 def test_a_seed_means_the_same_bytes_whatever_the_jobs(tmp_path, sample, quick_recipe):
     first, second, other = tmp_path / "first", tmp_path / "second", tmp_path / "other"
-    stages.run(sample, settings_in(first, quick_recipe, jobs=1), Voice(quiet=True))
-    stages.run(sample, settings_in(second, quick_recipe, jobs=2), Voice(quiet=True))
-    stages.run(sample, settings_in(other, quick_recipe, seed=1), Voice(quiet=True))
+    stages.run(sample, settings_in(first, quick_recipe, jobs=1), RunLog(quiet=True))
+    stages.run(sample, settings_in(second, quick_recipe, jobs=2), RunLog(quiet=True))
+    stages.run(sample, settings_in(other, quick_recipe, seed=1), RunLog(quiet=True))
     assert len(made(first)) == 1 + 2 + 1 + 2 + 4 + 2  # submission, CSVs, Markdown, figure, models
     assert made(first) == made(second)
     assert made(first)["submission.csv"] != made(other)["submission.csv"]
 
 
-def test_a_failed_run_keeps_the_old_submission_and_is_told_in_the_ledger(
-    tmp_path, sample, quick_recipe, monkeypatch
-):
+def test_a_failed_run_keeps_the_old_submission_and_is_told_in_the_ledger(tmp_path, sample, quick_recipe, monkeypatch):
     settings = settings_in(tmp_path, quick_recipe)
     settings.submission.write_text("old")
 
@@ -107,7 +105,7 @@ def test_a_failed_run_keeps_the_old_submission_and_is_told_in_the_ledger(
 
     monkeypatch.setattr(outputs, "write_submission", full)
     with pytest.raises(StorageError):
-        stages.run(sample, settings, Voice(quiet=True))
+        stages.run(sample, settings, RunLog(quiet=True))
     assert settings.submission.read_text() == "old"
     (run,) = Ledger(settings.runs).runs()
     assert (run.status, "No space left" in run.reason) == ("failed", True)
@@ -116,7 +114,7 @@ def test_a_failed_run_keeps_the_old_submission_and_is_told_in_the_ledger(
 def test_views_are_averaged_for_clean_rows_and_the_submission(tmp_path, sample, quick_recipe):
     seen = dataclasses.replace(quick_recipe, run=recipe.RunDefaults(views=("turn left 8", "shift down 1")))
     settings = settings_in(tmp_path, seen, sigmas=(0.0,), repeats=2)
-    outcome = stages.run(sample, settings, Voice(quiet=True))
+    outcome = stages.run(sample, settings, RunLog(quiet=True))
     looks = [condition(name) for name in ("clean", "turn left 8", "shift down 1")]
 
     def answered(part, images):

@@ -15,7 +15,7 @@ from pipeline.prediction import confidence_threshold as world
 from pipeline.prediction import model_file as model
 from pipeline.prediction.reader import load_reader, read_picture
 from pipeline.training import recipe
-from pipeline.training.task import FitTask, Rows, run_fit
+from pipeline.training.task import Rows, TrainingTask, run_fit
 
 SHARED = Path(__file__).parent.parent.parent.parent / "shared"
 HANDWRITING, KAGGLE = SHARED / "handwriting", SHARED / "data" / "digit-recognizer.zip"
@@ -52,7 +52,7 @@ def test_real_handwriting(tmp_path):
     content["training"]["epochs"] = 6
     small = recipe.check(content, name="small", where="small")
     rows = Rows(train.images[:10_000], train.labels[:10_000], 10, train.images[10_000:12_000], None)
-    result = run_fit(FitTask("small", small, 0.0, (0,), [world.Strangers(0)]), rows)
+    result = run_fit(TrainingTask("small", small, 0.0, (0,), [world.DistortedHoldout(0)]), rows)
     network = small.network((28, 28), 10, rng=None)
     network.values[...] = result.values
     about = {world.PICTURES: world.measure(rows.images, result.probabilities[0], train.labels[10_000:12_000])}

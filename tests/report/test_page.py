@@ -15,7 +15,7 @@ from pipeline import dataset
 from pipeline.errors import DataError, UsageError
 from pipeline.jobs import noise_levels as stages
 from pipeline.jobs.compare import job as compare
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.report.page import write_report
 from pipeline.report.page_data import read_run
 from pipeline.report.style import cell_colours
@@ -73,8 +73,8 @@ def runs(tmp_path_factory):
         test = ("σ 0.1", "σ 0.3", "shift right 1", "shift right 2", "fgsm Linf 0.05", "fgsm Linf 0.1")
         asked = {"repeats": 2, "check_rows": 20, "certify": 0.25, "certify_rows": 10, "certify_samples": 50}
         settings = compare.Settings(tiny, train=("clean", "σ 0.2", "shift"), test=test, **asked)
-        comparison = compare.compare(sample, settings, Voice(quiet=True)).folder
-        main = stages.run(sample, stages.Settings(tiny, sigmas=(0.0, 0.2), repeats=2), Voice(quiet=True)).folder
+        comparison = compare.compare(sample, settings, RunLog(quiet=True)).folder
+        main = stages.run(sample, stages.Settings(tiny, sigmas=(0.0, 0.2), repeats=2), RunLog(quiet=True)).folder
     return folder / comparison, folder / main
 
 

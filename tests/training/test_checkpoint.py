@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.training.checkpoint import load_fit, save_fit
-from pipeline.training.task import FitResult
+from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.training.task import TrainingResult
 
 
 @pytest.fixture
 def kept(tmp_path):
-    result = FitResult(np.arange(50, dtype=np.float32), [], np.full((1, 3, 2), 0.5, np.float32), 1.0)
-    save_fit(tmp_path / "fit", result, "mine")
+    result = TrainingResult(np.arange(50, dtype=np.float32), [], np.full((1, 3, 2), 0.5, np.float32), 1.0)
+    save_checkpoint(tmp_path / "fit", result, "mine")
     return tmp_path / "fit"
 
 
 def test_missing(tmp_path):
     with pytest.raises(DataError, match="is not a finished fit"):
-        load_fit(tmp_path / "none")
+        load_checkpoint(tmp_path / "none")
 
 
 def test_of_another_task(kept):
     with pytest.raises(DataError, match="belongs to other settings or data"):
-        load_fit(kept, "other")
-    assert load_fit(kept).seconds == 1.0
+        load_checkpoint(kept, "other")
+    assert load_checkpoint(kept).seconds == 1.0
 
 
 @pytest.mark.parametrize("place", range(0, 600, 37))
@@ -35,10 +35,10 @@ def test_every_damaged_byte_is_noticed(kept, place):
     content[place] ^= 0x10
     kept.write_bytes(content)
     with pytest.raises(DataError, match="is not a finished fit"):
-        load_fit(kept)
+        load_checkpoint(kept)
 
 
 def test_cut_short(kept):
     kept.write_bytes(kept.read_bytes()[:-10])
     with pytest.raises(DataError, match="is not a finished fit"):
-        load_fit(kept)
+        load_checkpoint(kept)

@@ -18,7 +18,7 @@ from pipeline.evaluation.robustness.conditions import condition
 from pipeline.training import Epoch, recipe
 from pipeline.training.dask_cluster import _News, fit_each_on_cluster
 from pipeline.training.parallel import fit_each
-from pipeline.training.task import FitTask
+from pipeline.training.task import TrainingTask
 
 pytest.importorskip("distributed")
 
@@ -31,7 +31,7 @@ def tasks_of(quick, epochs, count=3):
     )
     conditions = [condition("clean"), condition("σ 0.2")]
     return [
-        FitTask(f"σ 0.1, repeat {n + 1}", longer, 0.1, (0, n), conditions, attacks=("fgsm Linf 0.1",))
+        TrainingTask(f"σ 0.1, repeat {n + 1}", longer, 0.1, (0, n), conditions, attacks=("fgsm Linf 0.1",))
         for n in range(count)
     ]
 
@@ -47,7 +47,7 @@ def cluster(tmp_path):
     told = tmp_path / "scheduler.json"
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)]),
         "PYTHONWARNINGS": "ignore",
     }
     quiet = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -11,7 +11,7 @@ from pipeline.nn.losses import MSE, SoftmaxCrossEntropy
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import SGD, Adam
 from pipeline.nn.schedules import Constant
-from pipeline.training import Epoch, Patience, Streams, evaluate, fit
+from pipeline.training import EarlyStopping, Epoch, Streams, evaluate, fit
 
 
 def blobs(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -137,14 +137,14 @@ def epoch_with(**figures: float) -> Epoch:
 
 
 def test_patience_counts_epochs_without_improvement():
-    patience = Patience("validation_loss", epochs=2, tolerance=0.1)
+    patience = EarlyStopping("validation_loss", epochs=2, tolerance=0.1)
     losses = [1.0, 0.95, 0.8, 0.75, 0.71, 0.75]
     #         best  too little  better  too little, too little, too little: the third in a row
     assert [patience(epoch_with(validation_loss=loss)) for loss in losses] == [False] * 5 + [True]
 
 
 def test_patience_takes_a_higher_accuracy_for_better():
-    patience = Patience("validation_accuracy", epochs=0)
+    patience = EarlyStopping("validation_accuracy", epochs=0)
     assert [patience(epoch_with(validation_accuracy=a)) for a in (0.5, 0.6, 0.6)] == [False, False, True]
 
 
@@ -169,7 +169,7 @@ def test_stopping_gives_back_the_weights_of_the_best_epoch():
         1 - labels,
         epochs=50,
         validation=(rows, labels),
-        stop=Patience("validation_loss", epochs=3),
+        stop=EarlyStopping("validation_loss", epochs=3),
         best_by="validation_loss",
         on_epoch=lambda epoch: kept.append(network.params.copy()),
     )

@@ -17,13 +17,13 @@ from pipeline.evaluation.robustness.conditions import Condition
 from pipeline.training import parallel as engine
 from pipeline.training import recipe
 from pipeline.training.parallel import fit_each, run_fits
-from pipeline.training.task import FitTask
+from pipeline.training.task import TrainingTask
 
 CONDITIONS = [Condition("clean", "σ", 0.0, 1), Condition("σ 0.2", "σ", 0.2, 1)]
 
 
 def tasks_of(quick, sigmas=(0.0, 0.2)):
-    return [FitTask(f"σ {sigma:g}, repeat 1", quick, sigma, (0, 1, 0), CONDITIONS) for sigma in sigmas]
+    return [TrainingTask(f"σ {sigma:g}, repeat 1", quick, sigma, (0, 1, 0), CONDITIONS) for sigma in sigmas]
 
 
 def test_one_process_or_two_give_the_same_bytes(tmp_path, bars, quick_recipe):

@@ -9,12 +9,12 @@ import pytest
 
 from pipeline.evaluation.robustness.conditions import condition
 from pipeline.training import recipe
-from pipeline.training.checkpoint import load_fit, save_fit, task_fingerprint
-from pipeline.training.task import Certifying, FitTask, Part, Rows, run_fit
+from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, task_fingerprint
+from pipeline.training.task import Certifying, Part, Rows, TrainingTask, run_fit
 
 
 def task(quick, **changes):
-    return dataclasses.replace(FitTask("t, repeat 1", quick, 0.0, (0, 1), [condition("clean")]), **changes)
+    return dataclasses.replace(TrainingTask("t, repeat 1", quick, 0.0, (0, 1), [condition("clean")]), **changes)
 
 
 def against(recipe_, **adversary):
@@ -67,8 +67,8 @@ def test_a_kept_fit_comes_back_whole_and_only_for_its_own_task(tmp_path, bars, q
     result = run_fit(asked, bars)
     mine, other = task_fingerprint(asked, "data"), task_fingerprint(dataclasses.replace(asked, sigma=0.1), "data")
     assert len({mine, other, task_fingerprint(asked, "other data")}) == 3
-    save_fit(tmp_path / "fit", result, mine)
-    found = load_fit(tmp_path / "fit", mine)
+    save_checkpoint(tmp_path / "fit", result, mine)
+    found = load_checkpoint(tmp_path / "fit", mine)
     for name in ("values", "probabilities", "certified", "radius"):
         np.testing.assert_array_equal(getattr(found, name), getattr(result, name))
     assert (found.history, found.findings) == (result.history, result.findings)

@@ -30,7 +30,7 @@ class Finding:
     words: str
 
 
-def honesty_checks(
+def sanity_checks(
     network: Network,
     images: np.ndarray,
     labels: np.ndarray,

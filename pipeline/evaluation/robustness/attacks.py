@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.checks import known
+from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.nn.checks import number
 from pipeline.nn.losses import softmax
@@ -35,7 +35,7 @@ class Ball:
     epsilon: float
 
     def __post_init__(self) -> None:
-        known("norm", self.norm, NORMS)
+        one_of("norm", self.norm, NORMS)
         number("ε", self.epsilon, at_least=0)
 
     def clip(self, pictures: np.ndarray, clean: np.ndarray) -> np.ndarray:

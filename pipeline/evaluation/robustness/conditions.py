@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.augment.noise import check_sigma, gaussian
-from pipeline.checks import known
+from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.corruptions import SEVERITIES, check_severity, corrupt
 from pipeline.evaluation.robustness.warps import DIRECTIONS, FARTHEST_SHIFT, FARTHEST_TURN, TURNS, shift, turn
@@ -67,7 +67,7 @@ def condition(text: str, *, seed: int = 0) -> Condition:
         return _move(*words, text, seed)
     if len(words) != 2:
         raise UsageError(f"A test condition is written as {FORMS}, found {text!r}.")
-    kind = known("test condition", words[0], ["σ", "sigma", *SEVERITIES])
+    kind = one_of("test condition", words[0], ["σ", "sigma", *SEVERITIES])
     if kind in ("σ", "sigma"):
         try:
             sigma = check_sigma(float(words[1]))
@@ -81,7 +81,7 @@ def condition(text: str, *, seed: int = 0) -> Condition:
 
 def _move(kind: str, direction: str, amount: str, text: str, seed: int) -> Condition:
     directions, farthest, unit = MOVES[kind]
-    direction = known(f"{kind} direction", direction, directions)
+    direction = one_of(f"{kind} direction", direction, directions)
     by = _whole(amount)
     if by is None or by > farthest:
         raise UsageError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.checks import known
+from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.attacks import Ball, Target, lengths
 from pipeline.nn.checks import number
@@ -153,7 +153,7 @@ def parse_attack(text: str) -> tuple[FGSM | PGD | RandomSearch, Ball]:
     words = text.split()
     if len(words) != 3:
         raise UsageError(f'An attack is written as method, norm and ε, such as "pgd Linf 0.1", found {text!r}.')
-    method = METHODS[known("attack", words[0], METHODS)]()
+    method = METHODS[one_of("attack", words[0], METHODS)]()
     try:
         epsilon = float(words[2])
     except ValueError as error:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.checks import known
+from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.conditions import MOVES, Condition, condition
 from pipeline.evaluation.robustness.corruptions import SEVERITIES
@@ -37,7 +37,7 @@ def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[s
     for text in texts:
         for single in _expand(text):
             words = single.split()
-            if words and known("test condition or attack", words[0], NAMES) in METHODS:
+            if words and one_of("test condition or attack", words[0], NAMES) in METHODS:
                 method, ball = parse_attack(single)
                 attacks[f"{words[0]} {ball.norm} {ball.epsilon:g}"] = method
             else:

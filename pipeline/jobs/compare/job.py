@@ -25,16 +25,16 @@ from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.evaluation.statistics import Comparison, compare_to_baseline, wilson_interval
 from pipeline.jobs.common import failure_told
 from pipeline.jobs.compare.plan import Settings, Work, lay_out
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.prediction import model_file as model
 from pipeline.report.tables import grid_csv, table_csv
 from pipeline.runs.ledger import Ledger
 from pipeline.runs.run_folder import data_record, git_commit, holdout_record, new_run_id, save_held_out, versions
 from pipeline.storage import FileLock, is_held
-from pipeline.training.checkpoint import load_fit, save_fit, task_fingerprint
+from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, task_fingerprint
 from pipeline.training.dask_cluster import fit_each_on_cluster
 from pipeline.training.parallel import failure, fit_each
-from pipeline.training.task import FitResult, FitTask
+from pipeline.training.task import TrainingResult, TrainingTask
 
 PLAN = "compare.json"
 # Of the settings, those that results follow from.
@@ -60,7 +60,7 @@ class Outcome:
     findings: dict[str, tuple[Finding, ...]]
 
 
-def compare(competition: Competition, settings: Settings, voice: Voice, *, resume: str | None = None) -> Outcome:
+def compare(competition: Competition, settings: Settings, run_log: RunLog, *, resume: str | None = None) -> Outcome:
     """The whole comparison, in a new folder below settings.runs or in that of the run it takes up.
 
     resume: id of the run to take up; without it, an unfinished one of the very same settings and data is
@@ -81,13 +81,13 @@ def compare(competition: Competition, settings: Settings, voice: Voice, *, resum
             raise UsageError(f"Run {run_id} is being worked on by another process: wait for its end.")
         before = read_plan(settings.runs, run_id).get("versions")
         if before != plan["versions"]:
-            voice.say(f"Run {run_id} began with other versions, {before}: its fits may differ in their last digits.")
+            run_log.say(f"Run {run_id} began with other versions, {before}: its fits may differ in their last digits.")
     folder = settings.runs / run_id
     try:
-        with failure_told(ledger, folder, voice):
+        with failure_told(ledger, folder, run_log):
             about = {"command": settings.command, "source": str(competition.source)}
             storage.write_json(folder / PLAN, {**about, **plan})
-            outcome, record = _compare(competition, settings, voice, work, folder)
+            outcome, record = _compare(competition, settings, run_log, work, folder)
             storage.write_json(folder / "run.json", {"id": run_id, **record})
     finally:
         if lock is not None:
@@ -139,11 +139,11 @@ def _unfinished(runs: Path, plan: dict[str, Any]) -> str | None:
 
 
 def _compare(
-    competition: Competition, settings: Settings, voice: Voice, work: Work, folder: Path
+    competition: Competition, settings: Settings, run_log: RunLog, work: Work, folder: Path
 ) -> tuple[Outcome, dict[str, Any]]:
     begin = time.perf_counter()
     save_held_out(folder, work.held, competition.train.classes)
-    results = _fit(competition, settings, voice, work, folder)
+    results = _fit(competition, settings, run_log, work, folder)
     grid = _grid(work, results)
     comparisons = compare_to_baseline(grid, work.baseline, grid.conditions) if len(work.trained) > 1 else []
     storage.write_text(folder / "grid.csv", grid_csv(grid))
@@ -178,20 +178,22 @@ def _compare(
     return Outcome(folder, grid, comparisons, work.attacks, findings), record
 
 
-def _fit(competition: Competition, settings: Settings, voice: Voice, work: Work, folder: Path) -> list[FitResult]:
+def _fit(
+    competition: Competition, settings: Settings, run_log: RunLog, work: Work, folder: Path
+) -> list[TrainingResult]:
     """Results in the order of the tasks: those on disk, and the others, each written as soon as it is there."""
     data = f"{competition.fingerprint} {settings.holdout!r} {settings.seed}"
     kept = {task.name: folder / "fits" / task.file_name / RESULT for task in work.tasks}
     prints = {task.name: task_fingerprint(task, data) for task in work.tasks}
-    found: dict[str, FitResult] = {}
+    found: dict[str, TrainingResult] = {}
     for task in work.tasks:
         try:
-            found[task.name] = load_fit(kept[task.name], prints[task.name])
+            found[task.name] = load_checkpoint(kept[task.name], prints[task.name])
         except DataError as error:
             if kept[task.name].exists():
-                voice.say(f"Done again: {error}")
+                run_log.say(f"Done again: {error}")
     missing = [task for task in work.tasks if task.name not in found]
-    voice.say(
+    run_log.say(
         f"{folder.name}: {len(work.trained)} training conditions × {settings.repeats} repeats on "
         f"{len(work.conditions)} test conditions of {work.held.n:,} rows; {len(found)} of {len(work.tasks)} fits "
         "are there already"
@@ -199,15 +201,15 @@ def _fit(competition: Competition, settings: Settings, voice: Voice, work: Work,
     failures = []
     if missing:
         with (
-            voice.fits("Training", missing) as on_epoch,
-            closing(_outcomes(settings, work, missing, folder, on_epoch, voice)) as outcomes,
+            run_log.fits("Training", missing) as on_epoch,
+            closing(_outcomes(settings, work, missing, folder, on_epoch, run_log)) as outcomes,
         ):
             for task, outcome in outcomes:
                 if isinstance(outcome, str):
                     failures.append(failure(task, outcome))
                     continue
                 _save_model(competition, task, outcome, kept[task.name].with_name(MODEL))
-                save_fit(kept[task.name], outcome, prints[task.name])
+                save_checkpoint(kept[task.name], outcome, prints[task.name])
                 found[task.name] = outcome
     if failures:
         raise InkproofError(
@@ -218,15 +220,15 @@ def _fit(competition: Competition, settings: Settings, voice: Voice, work: Work,
 
 
 def _outcomes(
-    settings: Settings, work: Work, tasks: list[FitTask], folder: Path, on_epoch: Any, voice: Voice
-) -> Iterator[tuple[FitTask, FitResult | str]]:
+    settings: Settings, work: Work, tasks: list[TrainingTask], folder: Path, on_epoch: Any, run_log: RunLog
+) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
     arguments = {"jobs": settings.jobs, "folder": folder / "history", "on_epoch": on_epoch}
     if settings.engine == "dask":
         return fit_each_on_cluster(tasks, work.rows, scheduler=settings.scheduler, **arguments)
-    return fit_each(tasks, work.rows, say=voice.say, **arguments)
+    return fit_each(tasks, work.rows, say=run_log.say, **arguments)
 
 
-def _grid(work: Work, results: Sequence[FitResult]) -> Grid:
+def _grid(work: Work, results: Sequence[TrainingResult]) -> Grid:
     """The ungrouped grid from results that come repeat by repeat."""
     stacked = np.stack([result.probabilities for result in results])
     by_row = stacked.reshape(-1, len(work.trained), *stacked.shape[1:]).swapaxes(0, 1)
@@ -239,7 +241,7 @@ def _grid(work: Work, results: Sequence[FitResult]) -> Grid:
     )
 
 
-def _save_model(competition: Competition, task: FitTask, result: FitResult, path: Path) -> None:
+def _save_model(competition: Competition, task: TrainingTask, result: TrainingResult, path: Path) -> None:
     train = competition.train
     network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
     network.values[...] = result.values

@@ -13,7 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.jobs.compare.condition_names import check_fit, columns
 from pipeline.jobs.compare.training_conditions import training_condition
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import Certifying, FitTask, Rows
+from pipeline.training.task import Certifying, Rows, TrainingTask
 
 # First number of the key that a part's randomness follows from, so that no two share a stream.
 SPLIT, TEST_CONDITIONS, FITS = range(10, 13)
@@ -53,7 +53,7 @@ class Work:
 
     rows: Rows
     held: Digits
-    tasks: list[FitTask]
+    tasks: list[TrainingTask]
     trained: tuple[str, ...]
     conditions: tuple[str, ...]
     attacks: tuple[str, ...]
@@ -84,7 +84,7 @@ def lay_out(train: Digits, settings: Settings) -> Work:
             settings.certify, settings.certify_rows, settings.certify_samples, settings.certify_alpha
         )
     tasks = [
-        FitTask(
+        TrainingTask(
             f"{one.name}, repeat {repeat + 1}",
             one.recipe(settings.recipe),
             one.sigma,

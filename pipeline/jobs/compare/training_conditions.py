@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.augment.noise import check_sigma
-from pipeline.checks import known
+from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.attacks import Ball
 from pipeline.training import recipe as recipes
@@ -83,7 +83,7 @@ def training_condition(text: str, base: Recipe) -> TrainingCondition:
 def _part(words: list[str], text: str, base: Recipe) -> TrainingCondition:
     if not words:
         raise UsageError(f"A training condition is written as {FORMS}, found {text!r}.")
-    kind = known("training condition", words[0], KINDS)
+    kind = one_of("training condition", words[0], KINDS)
     counts = {"σ": (2, 3), "sigma": (2, 3), "adversarial": (3, 4)}.get(kind, (1,))
     if len(words) not in counts:
         raise UsageError(f"A training condition is written as {FORMS}, found {text!r}.")
@@ -101,7 +101,7 @@ def _part(words: list[str], text: str, base: Recipe) -> TrainingCondition:
         return TrainingCondition("clean")
     if len(words) == 2:
         return TrainingCondition(f"σ {sigma:g}", sigma=sigma)
-    how = known("kind of training noise", words[2], UNCLIPPED)
+    how = one_of("kind of training noise", words[2], UNCLIPPED)
     return TrainingCondition(f"σ {sigma:g} {how}", sigma=sigma, training=UNCLIPPED[how])
 
 

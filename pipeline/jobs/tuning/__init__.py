@@ -5,12 +5,13 @@ study.py     Optuna's study: where it is stored, what proposes, what prunes, wha
 workers.py   trials until there are as many as asked for, in one process or several
 results.py   what the trials found: the best, how much better, and what choosing it is worth
 plan.py      what is asked for, laid out: rows, folds, and how the same search is known again
-written.py   the new recipe, the table of all trials, the figures, the record
+artifacts.py the new recipe, the table of all trials, the figures, the record
+summary.py   the sentences at its end
 search.py    the whole of it
 """
 
+from pipeline.jobs.tuning.artifacts import Outcome
 from pipeline.jobs.tuning.plan import Settings
 from pipeline.jobs.tuning.search import tune
-from pipeline.jobs.tuning.written import Outcome
 
 __all__ = ["Outcome", "Settings", "tune"]

@@ -11,7 +11,8 @@ from pipeline import storage
 from pipeline.dataset import Competition
 from pipeline.errors import InkproofError, UsageError
 from pipeline.jobs.common import failure_told
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
+from pipeline.jobs.tuning.artifacts import Outcome, next_command, record_of, write_all
 from pipeline.jobs.tuning.plan import (
     PLAN,
     Settings,
@@ -23,9 +24,8 @@ from pipeline.jobs.tuning.plan import (
     study_name,
 )
 from pipeline.jobs.tuning.results import Trial, after_choice, importances, ranked, trials_of
-from pipeline.jobs.tuning.study import Place, mend_journal, quietly, reaching, take_up
+from pipeline.jobs.tuning.study import StudyStorage, quietly, repair_journal, resume, storage_errors
 from pipeline.jobs.tuning.workers import Work, run_trials
-from pipeline.jobs.tuning.written import Outcome, next_command, record_of, write_all
 from pipeline.runs.ledger import Ledger
 from pipeline.runs.ledger.mlflow import without_password
 from pipeline.runs.run_folder import git_commit, new_run_id
@@ -36,7 +36,7 @@ from pipeline.training.task import Rows
 JOURNAL = "journal.log"
 
 
-def tune(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
+def tune(competition: Competition, settings: Settings, run_log: RunLog) -> Outcome:
     """The whole search, in a new folder below settings.runs or in that of the search that it takes up.
 
     Raises UsageError before anything runs; InkproofError where no trial ended with a score.
@@ -50,7 +50,7 @@ def tune(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
     if is_new:
         run_id = new_run_id(f"tune-{settings.recipe.name}")
     folder = settings.runs / run_id
-    place = Place(name, folder / JOURNAL, settings.storage)
+    place = StudyStorage(name, folder / JOURNAL, settings.storage)
     if settings.storage is not None:
         place.storage()  # an address that does not work is told before a run begins
 
@@ -64,14 +64,14 @@ def tune(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
         raise UsageError(f"Run {run_id} is at this very search in another process: wait for its end, or stop it.")
     stopped = f"Stopped: {folder} keeps the trials that have ended; the same command again goes on from there."
     try:
-        with failure_told(ledger, folder, voice, on_stop=stopped):
+        with failure_told(ledger, folder, run_log, on_stop=stopped):
             if other := other_versions(folder):
-                voice.say(f"This search began with {', '.join(other)}: later trials may differ in their last digits.")
+                run_log.say(f"This search began with {', '.join(other)}: later trials may differ in their last digits.")
             storage.write_json(folder / PLAN, {"study": name, "command": command, "versions": all_versions(), **plan})
             session = secrets.token_hex(8)
             work = Work(place, run_id, session, settings.recipe, space, parts, settings.seed, settings.pruner)
-            with reaching(place):
-                outcome, record = _tune(competition, settings, voice, work, rows)
+            with storage_errors(place):
+                outcome, record = _tune(competition, settings, run_log, work, rows)
             storage.write_json(folder / "run.json", {"id": run_id, **record, "command": command})
     finally:
         if not is_new:
@@ -82,25 +82,25 @@ def tune(competition: Competition, settings: Settings, voice: Voice) -> Outcome:
 
 
 def _tune(
-    competition: Competition, settings: Settings, voice: Voice, work: Work, rows: Rows
+    competition: Competition, settings: Settings, run_log: RunLog, work: Work, rows: Rows
 ) -> tuple[Outcome, dict[str, Any]]:
     begin = time.perf_counter()
     folder, n = settings.runs / work.run, len(rows.labels)
     alone = settings.storage is None
     if alone:
-        mend_journal(folder / JOURNAL)
+        repair_journal(folder / JOURNAL)
     with quietly():
         study = work.study()
-        again = take_up(study, work.run, work.own, alone=alone)
+        again = resume(study, work.run, work.own, alone=alone)
         study = work.study()  # once more, for the sampler to know what was stopped
     there = trials_of(study, work.space, n)
-    voice.say(
+    run_log.say(
         f"{folder.name}: {len(work.space)} settings of recipe {settings.recipe.name}, {settings.folds} folds of "
         f"{n:,} rows; {competition.train.n - n:,} rows are held out and seen by no trial\n"
         f"{len(there)} of {settings.trials} trials are there already"
         + (f", {again} that had been stopped are done again" if again else "")
     )
-    with voice.counting("Trials", settings.trials, len(there)) as told:
+    with run_log.counting("Trials", settings.trials, len(there)) as told:
 
         def on_trial(number: int) -> None:
             trials = trials_of(study, work.space, n)
@@ -109,7 +109,7 @@ def _tune(
         run_trials(work, rows, study, settings.trials, jobs=settings.jobs, on_trial=on_trial)
     trials = trials_of(study, work.space, n)
     if len(trials) < settings.trials:
-        voice.say("Other runs are at the missing trials, or were killed in them: the same command there ends them.")
+        run_log.say("Other runs are at the missing trials, or were killed in them: the same command there ends them.")
     if not ranked(trials):
         reasons = dict.fromkeys(one.reason for one in trials if one.reason)
         raise InkproofError(f"None of {len(trials)} trials ended with a score: {' '.join(reasons)}")

@@ -37,7 +37,7 @@ BUSY_SECONDS = 60.0  # how long a process waits for another one's write to an SQ
 
 
 @dataclass(frozen=True)
-class Place:
+class StudyStorage:
     """Where a study lies: a journal file, or a database at an address (url); and its name there."""
 
     name: str
@@ -77,7 +77,7 @@ class Place:
 
 
 @contextmanager
-def reaching(place: Place) -> Iterator[None]:
+def storage_errors(place: StudyStorage) -> Iterator[None]:
     """A context in which a study that can no longer be read or written is a StorageError, whatever lies behind it."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -143,7 +143,7 @@ def pruner_of(name: str, longest: int, folds: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.NopPruner()
 
 
-def mend_journal(path: Path) -> None:
+def repair_journal(path: Path) -> None:
     """Take away what a killed process left: the half of a line at the journal's end, and its lock.
 
     Only for who knows that no other process writes to it.
@@ -160,7 +160,7 @@ def mend_journal(path: Path) -> None:
             os.fsync(file.fileno())
 
 
-def take_up(study: optuna.Study, run: str, first: Mapping[str, Any], *, alone: bool) -> int:
+def resume(study: optuna.Study, run: str, first: Mapping[str, Any], *, alone: bool) -> int:
     """Make the study ready for run `run` to go on with; how many trials had been stopped and are done again.
 
     first: the settings of the first trial of a new study, the recipe's own. Trials that `run` had begun and not

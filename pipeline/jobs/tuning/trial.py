@@ -12,7 +12,7 @@ from pipeline.evaluation.robustness.conditions import Condition
 from pipeline.training import Epoch
 from pipeline.training.parallel import attempt
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import FitTask, Part, Rows
+from pipeline.training.task import Part, Rows, TrainingTask
 
 # First number of the key that a part's randomness follows from; the other jobs have others: no two share a stream.
 FOLDS, FITS = 30, 31
@@ -61,7 +61,7 @@ def score(recipe: Recipe, rows: Rows, parts: Sequence[Part], *, seed: int, longe
             report(epoch.epoch, epoch.validation_accuracy)
 
     for fold, part in enumerate(parts):
-        task = FitTask(f"fold {fold + 1}", recipe, 0.0, (seed, FITS, fold), [clean], part=part)
+        task = TrainingTask(f"fold {fold + 1}", recipe, 0.0, (seed, FITS, fold), [clean], part=part)
         result = attempt(task, rows, on_epoch)
         if isinstance(result, str):
             raise InkproofError(result)

@@ -13,10 +13,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import InkproofError
-from pipeline.jobs.tuning.study import FOUND, REASON, RUN, Place, missing, quietly
+from pipeline.jobs.tuning.study import FOUND, REASON, RUN, StudyStorage, missing, quietly
 from pipeline.jobs.tuning.trial import Score, score
 from pipeline.training import recipe as recipes
-from pipeline.training.parallel import KILLED, kill_workers, obey
+from pipeline.training.parallel import KILLED, exit_with_parent, kill_workers
 from pipeline.training.recipe import Recipe
 from pipeline.training.search_space import Parameter, with_values
 from pipeline.training.task import Part, Rows
@@ -30,7 +30,7 @@ class Work:
     a process that lives on reads the study anew.
     """
 
-    place: Place
+    place: StudyStorage
     run: str
     session: str
     recipe: Recipe
@@ -93,7 +93,7 @@ _open: dict[str, optuna.Study] = {}  # in a worker process: the study of the ses
 
 
 def _in_worker(work: Work, rows: Rows, parent: int) -> int:
-    obey(parent)
+    exit_with_parent(parent)
     if work.session not in _open:
         _open.clear()
         _open[work.session] = work.study()

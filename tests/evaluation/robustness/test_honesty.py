@@ -7,7 +7,7 @@ import pytest
 from robust_nets import Rounding, WrongWay, small_net
 
 from pipeline.errors import UsageError
-from pipeline.evaluation.robustness.attack_sanity import honesty_checks, vanished_gradients
+from pipeline.evaluation.robustness.attack_sanity import sanity_checks, vanished_gradients
 from pipeline.evaluation.robustness.methods import PGD, RandomSearch
 
 IMAGES = np.random.default_rng(2).random((150, 6, 6), dtype=np.float32)
@@ -17,7 +17,7 @@ SEARCH = RandomSearch(queries=60)
 
 def failed(network, *, pgd: PGD = STRONG, epsilons=(0.02, 0.05)) -> dict[str, str]:
     labels = network.logits(IMAGES).argmax(axis=1)
-    found = honesty_checks(network, IMAGES, labels, norm="Linf", epsilons=epsilons, pgd=pgd, search=SEARCH)
+    found = sanity_checks(network, IMAGES, labels, norm="Linf", epsilons=epsilons, pgd=pgd, search=SEARCH)
     assert len({finding.check for finding in found}) == 7
     return {finding.check: finding.words for finding in found if not finding.ok}
 
@@ -57,7 +57,7 @@ def test_accuracy_that_rises_with_epsilon_is_told():
     first["weight"][...], first["bias"][...] = 1, (0, -14)
     last["weight"][...], last["bias"][...] = ((0, 0.1), (0, -0.3)), (0, -1.15)
     images, labels = np.full((10, 6, 6), 0.3, np.float32), np.zeros(10, int)
-    found = honesty_checks(
+    found = sanity_checks(
         network, images, labels, norm="Linf", epsilons=(0.05, 0.2), pgd=PGD(steps=1, step=1.0), search=SEARCH
     )
     rising = next(finding for finding in found if finding.check == "accuracy does not rise with ε")

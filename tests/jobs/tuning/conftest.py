@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.dataset import Competition, Digits
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.jobs.tuning import Settings, tune
 from pipeline.training import recipe
 
@@ -75,6 +75,6 @@ def search(tmp_path, competition, searched):
 
     def run(space: str = SPACE, *, folder: str = "runs", changes=None, **settings):
         asked = {"trials": 4, "folds": 3, "pruner": "none", "runs": tmp_path / folder, **settings}
-        return tune(competition, Settings(searched(space, **(changes or {})), **asked), Voice(quiet=True))
+        return tune(competition, Settings(searched(space, **(changes or {})), **asked), RunLog(quiet=True))
 
     return run

@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_validate
 
 from pipeline.errors import InkproofError, UsageError
 from pipeline.jobs import noise_levels as stages
-from pipeline.jobs.progress import Voice
+from pipeline.jobs.progress import RunLog
 from pipeline.jobs.tuning import Settings
 from pipeline.jobs.tuning.plan import lay_out
 from pipeline.jobs.tuning.study import pruner_of
@@ -80,7 +80,7 @@ def test_no_fit_sees_the_rows_that_the_main_job_holds_out(search, competition, s
     asked = stages.Settings(
         searched(), (0.0,), 1, holdout=0.2, seed=3, runs=tmp_path / "main", submission=tmp_path / "submission.csv"
     )
-    outcome = stages.run(competition, asked, Voice(quiet=True))
+    outcome = stages.run(competition, asked, RunLog(quiet=True))
     with np.load(outcome.folder / "holdout.npz") as file:
         held_out = set(file["rows"].tolist())
     assert len(held_out) == 36
@@ -187,7 +187,7 @@ def test_what_a_search_leaves(search, competition):
         table = best.content[section] if section != "network" else best.content["network"]["layers"][1]
         assert table[last] == value
     rows, parts = lay_out(competition, Settings(best, folds=3))
-    task = fits.FitTask("again", best, 0.0, (0, FITS, 0), [stages.Condition("clean", "σ", 0.0, 0)], part=parts[0])
+    task = fits.TrainingTask("again", best, 0.0, (0, FITS, 0), [stages.Condition("clean", "σ", 0.0, 0)], part=parts[0])
     again = attempt(task, rows)
     right = (again.probabilities[0].argmax(axis=1) == rows.labels[parts[0].held]).mean()
     assert right == pytest.approx(found.best.score.accuracies[0])  # the file trains what the trial trained
@@ -199,5 +199,5 @@ def test_a_recipe_without_a_search_is_told_before_anything_is_written(competitio
     bare = searched()
     bare = recipe.check({k: v for k, v in bare.content.items() if k != "search"}, name="bare", where="bare")
     with pytest.raises(UsageError, match=r"^\[search\] names no setting"):
-        tune(competition, Settings(bare, runs=tmp_path / "runs"), Voice(quiet=True))
+        tune(competition, Settings(bare, runs=tmp_path / "runs"), RunLog(quiet=True))
     assert not (tmp_path / "runs").exists()

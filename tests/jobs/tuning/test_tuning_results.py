@@ -7,9 +7,9 @@ import tomllib
 import numpy as np
 import pytest
 
+from pipeline.jobs.tuning.artifacts import best_toml
 from pipeline.jobs.tuning.results import Trial, after_choice, ranked
 from pipeline.jobs.tuning.trial import Score
-from pipeline.jobs.tuning.written import best_toml
 from pipeline.training import recipe
 
 

@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from pipeline.errors import StorageError, UsageError
-from pipeline.jobs.tuning import workers, written
-from pipeline.jobs.tuning.study import missing, stopped_in, take_up
+from pipeline.jobs.tuning import artifacts, workers
+from pipeline.jobs.tuning.study import missing, resume, stopped_in
 from pipeline.runs.ledger import Ledger
 from pipeline.storage import FileLock
 
@@ -27,7 +27,7 @@ def figures(outcome):
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """Figures take longer than the trials here, and tell nothing of them."""
-    monkeypatch.setattr(written, "save_figure", lambda figure, path: None)
+    monkeypatch.setattr(artifacts, "save_figure", lambda figure, path: None)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_search_that_is_stopped_goes_on_as_if_nothing_had_happened(search, tmp
 
 def test_what_was_stopped_is_put_in_line_again_with_its_settings():
     study = optuna.create_study(direction="maximize")
-    assert take_up(study, "mine", {"x": 0.25}, alone=False) == 0
+    assert resume(study, "mine", {"x": 0.25}, alone=False) == 0
     first, second, third = study.ask(), study.ask(), study.ask()
     assert first.suggest_float("x", 0, 1) == 0.25
     tried = second.suggest_float("x", 0, 1)
@@ -114,11 +114,11 @@ def test_what_was_stopped_is_put_in_line_again_with_its_settings():
     for trial, run in ((second, "mine"), (third, "another's")):
         trial.set_user_attr("run", run)
     assert missing(study, "mine", 5) == 3  # the first has ended, the second must be done again, the third is at work
-    assert take_up(study, "mine", {}, alone=False) == 1
+    assert resume(study, "mine", {}, alone=False) == 1
     assert study.ask().suggest_float("x", 0, 1) == tried
     assert stopped_in(study) == {second.number}
     assert missing(study, "mine", 5) == 3
-    assert take_up(study, "mine", {}, alone=True) == 2  # nobody else is there: the third was left by a killed process
+    assert resume(study, "mine", {}, alone=True) == 2  # nobody else is there: the third was left by a killed process
 
 
 def test_two_processes_share_the_work_and_find_the_same(search):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.jobs.tuning.artifacts import Outcome
 from pipeline.jobs.tuning.plan import Settings
 from pipeline.jobs.tuning.results import ranked
 from pipeline.jobs.tuning.table import Line, points
-from pipeline.jobs.tuning.written import Outcome
 from pipeline.training.recipe import Recipe
 from pipeline.training.search_space import search_space
 
