@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from pipeline.cli.options import data_options
 
 SHOWN = 20
 
 
 @click.command("check", short_help="Look for faults in a submission file.")
 @click.argument("file", type=click.Path(path_type=Path), default="submissions/submission.csv")
-@click.option("--data", type=click.Path(path_type=Path), help="Kaggle's files, else those in data/.")
-def command(file: Path, data: Path | None) -> None:
+@data_options
+def command(file: Path, **data: Any) -> None:
     """Check FILE [default: submissions/submission.csv] against test.csv, sample_submission.csv and the
     training labels. Nothing is sent."""
     from pipeline.dataset import load
     from pipeline.kaggle.submission import check_for, require_valid
 
-    competition = load(data)
+    competition = load(**data)
     faults = check_for(file, competition)
     for fault in faults[:SHOWN]:
         click.echo(f"{file}: {fault}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from pipeline.cli.options import data_options, seed_option
 
 
 @click.command("show", short_help="Draw a contact sheet of a recipe's distortions.")
@@ -14,11 +17,7 @@ import click
     show_default=True,
     help="Whose distortions: a name (python main.py recipes lists them) or a .toml file of your own.",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="Folder, zip or npz file with the pictures; by default data/, or else a small embedded sample.",
-)
+@data_options
 @click.option("--rows", type=click.IntRange(1, 100), default=10, show_default=True, help="Pictures, classes in turn.")
 @click.option("--draws", type=click.IntRange(1, 100), default=10, show_default=True, help="Changed copies of each.")
 @click.option(
@@ -29,11 +28,11 @@ import click
     metavar="σ",
     help="Noise level, as in training: the recipe's share of the copies gets it, the others stay without.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all random numbers.")
+@seed_option
 @click.option(
     "--to", type=click.Path(path_type=Path), default=Path("contact.png"), show_default=True, help="The PNG to write."
 )
-def command(recipe: str, data: Path | None, rows: int, draws: int, noise: float, seed: int, to: Path) -> None:
+def command(recipe: str, rows: int, draws: int, noise: float, seed: int, to: Path, **data: Any) -> None:
     """Draw what a recipe makes of the training pictures: some of them as they are, and beside each several draws.
 
     Every epoch of a training draws anew. Look whether a person would still read every copy as its class: what
@@ -46,7 +45,7 @@ def command(recipe: str, data: Path | None, rows: int, draws: int, noise: float,
     from pipeline.training import recipe as recipes
 
     chosen = recipes.load(recipe)
-    competition = dataset.load(data)
+    competition = dataset.load(**data)
     train = competition.train
     rng = np.random.default_rng(seed)
     picked = one_of_each(train.labels, rows, rng=rng)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+
+from pipeline.cli.options import data_options
 
 
 @click.command("submit", short_help="Send a submission to Kaggle and wait for its score.")
 @click.argument("file", type=click.Path(path_type=Path), default="submissions/submission.csv")
 @click.option("-m", "--message", default="inkproof", show_default=True, help="What to call it at Kaggle.")
 @click.option("--competition", default="digit-recognizer", show_default=True, help="Short name, or address.")
-@click.option("--data", type=click.Path(path_type=Path), help="Kaggle's files, else those in data/.")
+@data_options
 @click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True,
               help="Folder of the ledger.")  # fmt: skip
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the score.")
@@ -23,11 +26,11 @@ def command(
     file: Path,
     message: str,
     competition: str,
-    data: Path | None,
     runs: Path,
     wait: bool,
     wait_limit: float,
     yes: bool,
+    **data: Any,
 ) -> None:
     """Check FILE [default: submissions/submission.csv], send it, see that Kaggle has it, and wait for
     its score."""
@@ -37,7 +40,7 @@ def command(
     from pipeline.kaggle.submit import require_kaggle_data, submit, verdict
     from pipeline.runs.ledger import Ledger
 
-    slug, loaded, ledger = slug_of(competition), load(data), Ledger(runs)
+    slug, loaded, ledger = slug_of(competition), load(**data), Ledger(runs)
     require_kaggle_data(loaded)
     faults = check_for(file, loaded)
     require_valid(file, faults)

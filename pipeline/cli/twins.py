@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
+from pipeline.cli.options import data_options, seed_option
+
 
 @click.command("twins", short_help="Compare the network with its slow twin.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="Folder, zip or npz file with the data; by default data/, or else a small embedded sample.",
-)
+@data_options
 @click.option("--recipe", default="scratch-16-16", show_default=True, help="Which network and training.")
 @click.option("--rows", type=click.IntRange(1), default=100, show_default=True, help="Training rows, the first ones.")
 @click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, help="Epochs to train.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all random numbers.")
-def command(data: Path | None, recipe: str, rows: int, epochs: int, seed: int) -> None:
+@seed_option
+def command(recipe: str, rows: int, epochs: int, seed: int, **data: Any) -> None:
     """Train the network and its slow twin side by side, and compare time, memory and weights.
 
     The twin (pipeline/nn/reference) does the same in plain loops over single numbers: it is there to be
@@ -34,7 +32,7 @@ def command(data: Path | None, recipe: str, rows: int, epochs: int, seed: int) -
     from pipeline.training.twins import TOLERANCE, compare
 
     chosen = recipes.load(recipe)
-    competition = dataset.load(data)
+    competition = dataset.load(**data)
     train = competition.train
     images, labels = train.images[:rows], train.labels[:rows]
     outcome = compare(chosen, images, labels, len(train.classes), epochs=epochs, seed=seed)

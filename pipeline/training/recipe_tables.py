@@ -15,6 +15,11 @@ SMALL_DATA = 10_000  # rows; fewer get smaller batches
 SMALLEST_EPOCH = 50  # steps
 SMALLEST_BATCH = 16  # rows; below, a share of a batch is hardly a share any more
 
+# What a job does where neither its options nor its recipe say otherwise.
+NOISE = (0.0, 0.1, 0.2, 0.3)
+REPEATS = 3
+HOLDOUT = 0.1
+
 
 @dataclass(frozen=True)
 class Training:
@@ -46,6 +51,17 @@ class Training:
         if rows >= SMALL_DATA:
             return self.batch_size
         return min(self.batch_size, max(SMALLEST_BATCH, rows // SMALLEST_EPOCH))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What a job goes by. noise: levels σ. repeats: networks of each level, or in each fold. folds: of a
+    cross-validation, 0 for none. holdout: share of the training rows that no network sees."""
+
+    noise: tuple[float, ...]
+    repeats: int
+    folds: int
+    holdout: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +107,26 @@ class RunDefaults:
                 raise UsageError(f'{name} must be a list of names such as "{example}", found {value!r}.')
             if len(set(value)) < len(value):
                 raise UsageError(f"{name} must name each one once, found {', '.join(value)}.")
+
+    def settings(
+        self,
+        *,
+        noise: tuple[float, ...] | None = None,
+        repeats: int | None = None,
+        folds: int | None = None,
+        holdout: float | None = None,
+    ) -> RunSettings:
+        """What a job goes by: its options, then this recipe, then NOISE, REPEATS and HOLDOUT.
+
+        With folds the last are one level, σ 0, one network in each fold, and no holdout.
+        """
+        folds = self.folds if folds is None else folds
+        return RunSettings(
+            noise=noise or self.noise or ((0.0,) if folds else NOISE),
+            repeats=repeats or self.repeats or (1 if folds else REPEATS),
+            folds=folds,
+            holdout=holdout or (0.0 if folds else HOLDOUT),
+        )
 
 
 def refuse_unknown(table: Mapping[str, Any], allowed: Any, what: str) -> None:

@@ -161,3 +161,18 @@ def test_changes_come_in_the_order_of_the_file():
     changed, rng = loaded.augment(0.0)(batch.copy(), rng=np.random.default_rng(1)), np.random.default_rng(1)
     expected = RandomShift(2)(CutOut(share_of_side=0.5)(batch, rng=rng), rng=rng)
     np.testing.assert_array_equal(changed, expected)
+
+
+@pytest.mark.parametrize(
+    ("own", "options", "settings"),
+    [
+        ({}, {}, ((0.0, 0.1, 0.2, 0.3), 3, 0, 0.1)),
+        ({"folds": 5}, {}, ((0.0,), 1, 5, 0.0)),
+        ({"folds": 5}, {"folds": 0}, ((0.0, 0.1, 0.2, 0.3), 3, 0, 0.1)),
+        ({"folds": 5, "repeats": 2, "noise": (0.3,)}, {"holdout": 0.2}, ((0.3,), 2, 5, 0.2)),
+        ({"repeats": 2, "noise": (0.3,)}, {"repeats": 7, "noise": (0.1, 0.2)}, ((0.1, 0.2), 7, 0, 0.1)),
+    ],
+)
+def test_options_go_before_the_recipe_and_the_recipe_before_the_defaults(own, options, settings):
+    found = recipe.RunDefaults(**own).settings(**options)
+    assert (found.noise, found.repeats, found.folds, found.holdout) == settings
