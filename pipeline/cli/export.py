@@ -20,8 +20,9 @@ def command(model: Path, to: Path | None) -> None:
     It takes pixels as they are, uint8 (n, side, side), and gives probabilities, with scaling and softmax
     inside. Needs the onnx package (pip install onnx).
     """
+    from pipeline.nn.onnx_graph import OPSET
     from pipeline.prediction.model_file import load
-    from pipeline.prediction.onnx_export import OPSET, export
+    from pipeline.prediction.onnx_export import export
 
     found = load(model)
     to = to or model.with_suffix(".onnx")

@@ -11,8 +11,9 @@ from pipeline.cli.export import command
 from pipeline.errors import ModelFileError, UsageError
 from pipeline.nn import layers as L
 from pipeline.nn.network import Network
+from pipeline.nn.onnx_graph import OPSET
 from pipeline.prediction.model_file import Model, save
-from pipeline.prediction.onnx_export import OPSET, export, to_onnx
+from pipeline.prediction.onnx_export import export, to_onnx
 
 SIDE, CLASSES = 9, 4
 
