@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -72,10 +73,11 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process: 0 done, 1 failed, 2 wrong use, 130 Ctrl-C, 143 killed."""
     prefer_wide_kernels()
+    command = "inkproof" if Path(sys.argv[0]).stem == "inkproof" else "python main.py"
     # A polite kill unwinds like Ctrl-C does, so that worker processes end and temporary files go.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
     try:
-        group.main(arguments, prog_name="python main.py", standalone_mode=False)
+        group.main(arguments, prog_name=command, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -42,7 +42,8 @@ from pipeline.nn.schedules import SCHEDULES
 from pipeline.training.recipe_tables import RunDefaults, Training, refuse_unknown
 from pipeline.training.search_space import search_space
 
-FOLDER = Path(__file__).parent.parent.parent / "recipes"
+_PACKAGE = Path(__file__).parent.parent
+FOLDER = (_PACKAGE if (_PACKAGE / "recipes").is_dir() else _PACKAGE.parent) / "recipes"  # inside once it is installed
 SECTIONS = (
     "summary", "reached", "network", "loss", "optimizer", "schedule", "augment", "training", "adversary", "average",
     "run", "search",

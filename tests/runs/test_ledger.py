@@ -345,7 +345,9 @@ class FakeStore:
     def log_param(self, run, name, value):
         self.runs[run][name] = value
 
-    log_metric = log_param
+    def log_metric(self, run, name, value):
+        self.runs[run].setdefault("metrics", []).append(name)
+        self.log_param(run, name, value)
 
     def set_terminated(self, run, status, end):
         self.runs[run]["status"] = status
@@ -361,12 +363,16 @@ class FakeError(Exception):
 STORES: dict[str, dict] = {}
 
 
-def test_export_is_complete_and_done_once(three, monkeypatch):
+@pytest.fixture
+def fake_mlflow(monkeypatch):
     for name, content in [("mlflow", {}), ("mlflow.exceptions", {"MlflowException": FakeError}),
                           ("mlflow.tracking", {"MlflowClient": FakeStore})]:  # fmt: skip
         module = ModuleType(name)
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_export_is_complete_and_done_once(three, fake_mlflow):
     assert mlflow.export(three.runs(), "somewhere") == 3
     assert mlflow.export(three.runs(), "somewhere") == 0
     stored = {run["tag"]: run for run in STORES["somewhere"].values()}
@@ -374,6 +380,16 @@ def test_export_is_complete_and_done_once(three, monkeypatch):
     assert stored["c"]["status"] == "FAILED"
     with pytest.raises(InkproofError, match=r"MLflow at nowhere refused the export \(no such store\): check"):
         mlflow.export(three.runs(), "nowhere")
+
+
+def test_what_a_run_was_made_with_is_exported_as_parameters_alone(ledger, fake_mlflow):
+    recipe = {"name": "default", "training": {"epochs": 10}}
+    ledger.start_run("a", recipe, 7, "digits", "f00", "python main.py --seed 7", "c0ffee")
+    ledger.finish_run("a", {"seconds": 2.0, "recipe": recipe, "seed": 7, "data": {"train": 300}})
+    mlflow.export(ledger.runs(), "settings")
+    (stored,) = STORES["settings"].values()
+    assert (stored["training.epochs"], stored["seed"]) == ("10", "7")
+    assert stored["metrics"] == ["seconds"]
 
 
 def test_a_password_in_the_address_is_not_shown():

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InkproofError, UsageError
-from pipeline.runs.ledger.comparison import flatten
+from pipeline.runs.ledger.comparison import NOT_RESULTS, flatten
 from pipeline.runs.ledger.database import Run
 
 EXPERIMENT = "inkproof"
@@ -64,7 +64,8 @@ def _export_one(client: Any, experiment: str, run: Run) -> bool:
     parameters = flatten(run.recipe) | {"seed": run.seed, "data": run.data_name}
     for name, value in (parameters | {"data_fingerprint": run.data_fingerprint}).items():
         client.log_param(created, _name(name), str(value)[:PARAMETER_LENGTH])
-    figures = flatten(run.results) | {"public_score": run.public_score}
+    results = {name: value for name, value in run.results.items() if name not in NOT_RESULTS}
+    figures = flatten(results) | {"public_score": run.public_score}
     for name, value in figures.items():
         if isinstance(value, int | float):
             client.log_metric(created, _name(name), float(value))
