@@ -62,20 +62,20 @@ def inkproof(name: str, threads: int, steps: int) -> dict[str, float]:
     chosen = recipe.load(name)
     network = chosen.network((SIDE, SIDE), CLASSES, rng=np.random.default_rng(0))
     pixels, labels = batch_of(chosen.training.batch_size)
-    run, timed = Pass(train=True, rng=np.random.default_rng(1), threads=threads), Stopwatch(threads)
+    ctx, timed = Pass(train=True, rng=np.random.default_rng(1), threads=threads), Stopwatch(threads)
     loss, optimizer = chosen.loss(), chosen.optimizer(network)
 
     def step() -> None:
-        outputs, backward = network.forward(network.to_numbers(pixels, run), run)
-        backward(loss(outputs, labels, run)[1])
+        outputs, backward = network.forward(network.to_numbers(pixels, ctx), ctx)
+        backward(loss(outputs, labels, ctx)[1])
         optimizer.step(network.params, network.grads, 1e-3)
 
     def layer_by_layer() -> None:
-        x, backwards = network.to_numbers(pixels, run), []
+        x, backwards = network.to_numbers(pixels, ctx), []
         for number, layer in enumerate(network.layers):
-            x, backward = timed(f"{number} forward", layer.forward, x, run)
+            x, backward = timed(f"{number} forward", layer.forward, x, ctx)
             backwards.append(backward)
-        d = loss(x, labels, run)[1]
+        d = loss(x, labels, ctx)[1]
         for number in reversed(range(len(backwards))):
             d = timed(f"{number} backward", backwards[number], d)
 

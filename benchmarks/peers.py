@@ -74,22 +74,19 @@ def inkproof_epoch(x: np.ndarray, y: np.ndarray, hidden: int, batch: int, epochs
     from pipeline.nn.network import Network
     from pipeline.nn.optimizers import Adam
     from pipeline.nn.schedules import Constant
-    from pipeline.training import Streams, fit
+    from pipeline.training import Streams, TrainingData, TrainingPlan, fit
 
     streams = Streams.of(0)
     pixels = np.round(x * 255).astype(np.uint8)  # as the main job holds them
     net = Network([Dense(hidden), ReLU(), Dense(int(y.max()) + 1)], (x.shape[1],), rng=streams.weights)
-    history = fit(
-        net,
-        pixels,
-        y,
+    plan = TrainingPlan(
         loss=SoftmaxCrossEntropy(),
         optimizer=Adam(net.params.size, net.dtype),
         schedule=Constant(learning_rate=0.001),
         epochs=epochs,
         batch_size=batch,
-        streams=streams,
     )
+    history = fit(net, TrainingData(rows=pixels, labels=y), plan, streams=streams)
     return float(np.median([epoch.seconds for epoch in history]))
 
 

@@ -42,7 +42,7 @@ def rows(data: str, count: int) -> tuple[np.ndarray, np.ndarray]:
 def inkproof(recipe: str, data: str, count: int, epochs: int) -> float:
     from threadpoolctl import threadpool_limits
 
-    from pipeline.training import Streams, fit
+    from pipeline.training import Hooks, Streams, TrainingData, TrainingPlan, fit
     from pipeline.training import recipe as recipes
 
     chosen, (images, labels) = recipes.load(recipe), rows(data, count)
@@ -50,20 +50,19 @@ def inkproof(recipe: str, data: str, count: int, epochs: int) -> float:
     network = chosen.network(images.shape[1:], int(labels.max()) + 1, rng=streams.weights)
     marks = [time.process_time()]
     with threadpool_limits(1):
-        fit(
-            network,
-            images,
-            labels,
+        plan = TrainingPlan(
             loss=chosen.loss(),
             optimizer=chosen.optimizer(network),
             schedule=chosen.schedule(),
             epochs=epochs,
             batch_size=chosen.training.batch_size,
-            streams=streams,
+        )
+        hooks = Hooks(
             augment=chosen.augment(0.0),
             average=chosen.average(network),
             on_epoch=lambda epoch: marks.append(time.process_time()),
         )
+        fit(network, TrainingData(rows=images, labels=labels), plan, streams=streams, hooks=hooks)
     return float(np.diff(marks).min())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.augment.checks import within
+from pipeline.checks import within
 
 
 class CutOut:

@@ -14,8 +14,8 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.augment.checks import within
 from pipeline.augment.scratch import Scratch
+from pipeline.checks import within
 
 Shape = tuple[int, int, int]
 CHUNK_PIXELS = 32_768  # warped at once: what that needs stays in a core's own cache

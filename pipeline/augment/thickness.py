@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.augment.checks import within
+from pipeline.checks import within
 
 
 class Thickness:

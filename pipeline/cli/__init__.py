@@ -33,7 +33,7 @@ COMMANDS = {
     "predict": "Read digits in picture files: labels, probabilities, verdicts, warnings.",
     "serve": "Open the drawing page: your own digits before networks of every noise level.",
     "export": "Write a model as an ONNX file for other programs.",
-    "twins": "Compare the network with its slow twin in plain loops: time, memory, weights.",
+    "twins": "Compare the network with its reference in plain loops: time, memory, weights.",
 }
 DEFAULT = "run"
 INTERRUPTED = 130

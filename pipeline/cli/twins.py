@@ -1,4 +1,4 @@
-"""`python main.py twins`: the network against its slow twin."""
+"""`python main.py twins`: the network against its reference implementation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import click
 from pipeline.cli.options import data_options, seed_option
 
 
-@click.command("twins", short_help="Compare the network with its slow twin.")
+@click.command("twins", short_help="Compare the network with its reference.")
 @data_options
 @click.option("--recipe", default="scratch-16-16", show_default=True, help="Which network and training.")
 @click.option("--rows", type=click.IntRange(1), default=100, show_default=True, help="Training rows, the first ones.")
 @click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, help="Epochs to train.")
 @seed_option
 def command(recipe: str, rows: int, epochs: int, seed: int, **data: Any) -> None:
-    """Train the network and its slow twin side by side, and compare time, memory and weights.
+    """Train the network and its reference implementation side by side, and compare time, memory and weights.
 
     The twin (pipeline/nn/reference) does the same in plain loops over single numbers: it is there to be
     read and to be tested against. Both begin with the same weights and see the same rows in the same order,

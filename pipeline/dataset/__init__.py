@@ -5,7 +5,7 @@
     kaggle_csv.py    train.csv + test.csv + sample_submission.csv → Competition
     columns.py       which column of a CSV is the label, which the id, which are pixels
     rows.py          a CSV's rows → arrays, by array arithmetic
-    exact.py         the slow twin of rows.py: reads cell by cell and names the first bad one
+    exact.py         the reference implementation of rows.py: reads cell by cell and names the first bad one
     cache.py         parsed rows kept on disk under the hash of their source
     source.py        a file, or a member of a zip read without unpacking
     extra.py         labelled rows from elsewhere, to train on beside a competition's own

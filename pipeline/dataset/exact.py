@@ -1,4 +1,4 @@
-"""The slow twin of rows.py: reads a CSV cell by cell, and names the first bad cell.
+"""The reference implementation of rows.py: reads a CSV cell by cell, and names the first bad cell.
 
 It takes what the csv module takes (quotes, any line end) and sets the rules that both follow:
 - a pixel is a whole number from 0 to 255, written in at most three digits and nothing else;

@@ -16,11 +16,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from pipeline.errors import UsageError
 from pipeline.estimators.lbfgs import minimize
 from pipeline.estimators.parameters import Parameters
-from pipeline.estimators.parts import L2Penalty, Pace, layer_specs, make_augment, make_optimizer
+from pipeline.estimators.parts import L2Regularizer, Pace, layer_specs, make_augment, make_optimizer
 from pipeline.estimators.rows import check_noise_fits, dense, pictures, portions, row_weights
 from pipeline.nn.averaging import MovingAverage
 from pipeline.nn.workspace import Pass
-from pipeline.training import EarlyStopping, Epoch, Streams, fit
+from pipeline.training import EarlyStopping, Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
 from pipeline.training.recipe import build_network
 
 LARGEST_SEED = 2**31 - 1
@@ -58,15 +58,21 @@ class NetworkEstimator(Parameters, BaseEstimator):
         if not resuming:
             self._begin(rows, seed)
         if self.solver == "lbfgs":
-            self._fit_lbfgs(rows, targets, self._row_weights(y, weights))
+            self._fit_lbfgs(TrainingData(rows=rows, labels=targets, sample_weight=self._row_weights(y, weights)))
             return self
         training, validation = np.arange(rows.shape[0]), None
         if self.early_stopping:
             training, held = self._split(targets, seed)
-            validation = (dense(rows[held]), targets[held], None if weights is None else weights[held])
+            validation = TrainingData(
+                rows=dense(rows[held]),
+                labels=targets[held],
+                sample_weight=None if weights is None else weights[held],
+            )
             rows, targets, y = rows[training], targets[training], y[training]
             weights = None if weights is None else weights[training]
-        self._fit_epochs(rows, targets, self._row_weights(y, weights), validation, incremental=incremental)
+        weights = self._row_weights(y, weights)
+        data = TrainingData(rows=rows, labels=targets, sample_weight=weights, validation=validation)
+        self._fit_epochs(data, incremental=incremental)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
@@ -86,23 +92,13 @@ class NetworkEstimator(Parameters, BaseEstimator):
         self.n_iter_ = self.t_ = 0
         self._optimizer = None
 
-    def _fit_lbfgs(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> None:
+    def _fit_lbfgs(self, data: TrainingData) -> None:
         network, limits = self.network_, {"max_iter": self.max_iter, "max_fun": self.max_fun, "tol": self.tol}
-        penalty = L2Penalty(network, self.alpha)
-        self.loss_, self.n_iter_ = minimize(
-            network, rows, targets, weights, loss=self._loss(), penalty=penalty, **limits
-        )
+        regularizer = L2Regularizer(network, self.alpha)
+        self.loss_, self.n_iter_ = minimize(network, data, loss=self._loss(), regularizer=regularizer, **limits)
 
-    def _fit_epochs(
-        self,
-        rows: np.ndarray,
-        targets: np.ndarray,
-        weights: np.ndarray | None,
-        validation: tuple[Any, ...] | None,
-        *,
-        incremental: bool,
-    ) -> None:
-        network, n = self.network_, rows.shape[0]
+    def _fit_epochs(self, data: TrainingData, *, incremental: bool) -> None:
+        network, n, validation = self.network_, data.rows.shape[0], data.validation
         if not incremental or self._optimizer is None:
             self._optimizer = make_optimizer(self, network)
         before = self.t_ if incremental else 0  # a new fit begins with a new learning rate
@@ -111,40 +107,24 @@ class NetworkEstimator(Parameters, BaseEstimator):
         self.n_iter_ = 0
         if validation is not None and self.validation_scores_ is None:
             self.validation_scores_ = []
-
-        def on_epoch(epoch: Epoch) -> None:
-            self.n_iter_ = epoch.epoch
-            self.t_ += n
-            self.loss_ = epoch.train_loss
-            self.loss_curve_.append(epoch.train_loss)
-            if self.verbose:
-                print(f"Iteration {epoch.epoch}, loss = {epoch.train_loss:.8f}")
-            if validation is not None:
-                self.validation_scores_.append(self._validation_score(epoch, validation))
-                if self.verbose:
-                    print(f"Validation score: {self.validation_scores_[-1]:f}")
-
-        fit(
-            network,
-            rows,
-            targets,
+        plan = TrainingPlan(
             loss=self._loss(),
             optimizer=self._optimizer,
             schedule=pace.learning_rate,
             epochs=1 if incremental else self.epochs or self.max_iter,
             batch_size=min(200, n) if self.batch_size == "auto" else self.batch_size,
-            streams=self._streams,
-            augment=make_augment(self),
-            validation=validation,
-            on_epoch=on_epoch,
-            sample_weight=weights,
             shuffle=self.shuffle,
             hits=self._hits(),
-            penalty=L2Penalty(network, self.alpha) if self.alpha else None,
+            regularizer=L2Regularizer(network, self.alpha) if self.alpha else None,
+        )
+        hooks = Hooks(
+            augment=make_augment(self),
             average=None if decay is None else MovingAverage(network.values.size, network.dtype, decay=decay),
+            on_epoch=lambda epoch: self._remember(epoch, data),
             stop=pace.stop,
             best_by=None if validation is None else self._figure,
         )
+        fit(network, data, plan, streams=self._streams, hooks=hooks)
         self.best_loss_ = min(self.loss_curve_) if validation is None else None
         self.best_validation_score_ = None if validation is None else max(self.validation_scores_)
         if not incremental and self.epochs is None and self.n_iter_ == self.max_iter and not pace.stopped:
@@ -155,7 +135,19 @@ class NetworkEstimator(Parameters, BaseEstimator):
                 stacklevel=4,
             )
 
-    def _patience(self, validation: tuple[Any, ...] | None, *, incremental: bool) -> EarlyStopping | None:
+    def _remember(self, epoch: Epoch, data: TrainingData) -> None:
+        self.n_iter_ = epoch.epoch
+        self.t_ += data.rows.shape[0]
+        self.loss_ = epoch.train_loss
+        self.loss_curve_.append(epoch.train_loss)
+        if self.verbose:
+            print(f"Iteration {epoch.epoch}, loss = {epoch.train_loss:.8f}")
+        if data.validation is not None:
+            self.validation_scores_.append(self._validation_score(epoch, data.validation))
+            if self.verbose:
+                print(f"Validation score: {self.validation_scores_[-1]:f}")
+
+    def _patience(self, validation: TrainingData | None, *, incremental: bool) -> EarlyStopping | None:
         if incremental or (self.epochs is not None and validation is None):
             return None
         if validation is None:
@@ -194,17 +186,17 @@ class NetworkEstimator(Parameters, BaseEstimator):
     def input_gradient(self, X: Any, y: Any) -> np.ndarray:
         """∂loss/∂X (n, features): how each row's own loss at label y changes with its numbers.
 
-        Dropout, noise and penalty are left out. Pixels count from 0 to 1 here, whatever the type of X.
+        Dropout, noise and regularizer are left out. Pixels count from 0 to 1 here, whatever the type of X.
         """
         check_is_fitted(self)
         rows, y = self._validated(X, y, reset=False)
         targets, loss = self._targets(y, incremental=True, resuming=True), self._loss()
-        run = Pass(wants_input_gradient=True)
+        ctx = Pass(wants_input_gradient=True)
         found = []
         for part in portions(rows.shape[0]):
-            x = self.network_.to_numbers(dense(rows[part]), run)
-            outputs, backward = self.network_.forward(x, run)
-            gradient = loss(outputs, targets[part], run)[1]
+            x = self.network_.to_numbers(dense(rows[part]), ctx)
+            outputs, backward = self.network_.forward(x, ctx)
+            gradient = loss(outputs, targets[part], ctx)[1]
             found.append(backward(gradient).reshape(len(x), -1) * len(x))
         return np.concatenate(found)
 

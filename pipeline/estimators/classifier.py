@@ -18,7 +18,7 @@ from pipeline.estimators.base import NetworkEstimator, has_epochs
 from pipeline.estimators.parts import TimesOutputs
 from pipeline.estimators.rows import dense
 from pipeline.nn.losses import BinaryCrossEntropy, SoftmaxCrossEntropy, softmax
-from pipeline.training import Epoch, class_hits
+from pipeline.training import Epoch, TrainingData, class_hits
 
 
 @dataclass(repr=False, eq=False)
@@ -143,10 +143,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         held = round(len(targets) * self.validation_fraction)
         return targets if counts.min() >= 2 and held >= len(classes) else None
 
-    def _tolerance(self, validation: tuple[Any, ...]) -> float:
+    def _tolerance(self, validation: TrainingData) -> float:
         return self.tol
 
-    def _validation_score(self, epoch: Epoch, validation: tuple[Any, ...]) -> float:
+    def _validation_score(self, epoch: Epoch, validation: TrainingData) -> float:
         return epoch.validation_accuracy
 
 

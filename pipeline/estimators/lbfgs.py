@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 
 from pipeline.errors import DivergedError
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
+from pipeline.training.plan import Loss, Regularizer, TrainingData
 
 
 def minimize(
     network: Network,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    weights: np.ndarray | None,
+    data: TrainingData,
     *,
-    loss: Callable[..., tuple[float, np.ndarray]],
-    penalty: Callable[[float], float],
+    loss: Loss,
+    regularizer: Regularizer,
     max_iter: int,
     max_fun: int,
     tol: float,
 ) -> tuple[float, int]:
     """Train `network` in place; gives the last loss and the number of iterations.
 
-    rows (n, *input_shape), targets and weights as training.fit takes them; tol: the largest element that the
-    gradient may have in the end. Warns (ConvergenceWarning) where max_iter or max_fun come first.
+    tol: the largest element that the gradient may have in the end. Warns (ConvergenceWarning) where
+    max_iter or max_fun come first.
     """
     from scipy import optimize
     from sklearn.exceptions import ConvergenceWarning
 
-    run = Pass()
-    x = network.to_numbers(rows.toarray() if hasattr(rows, "toarray") else rows, run)
+    ctx, rows, weights = Pass(), data.rows, data.sample_weight
+    x = network.to_numbers(rows.toarray() if hasattr(rows, "toarray") else rows, ctx)
     total = len(x) if weights is None else float(weights.sum())
 
     def value_and_gradient(params: np.ndarray) -> tuple[float, np.ndarray]:
         network.params[...] = params
-        outputs, backward = network.forward(x, run)
-        value, gradient = loss(outputs, targets, run, weights)
+        outputs, backward = network.forward(x, ctx)
+        value, gradient = loss(outputs, data.labels, ctx, weights)
         backward(gradient)
-        value += penalty(total)
+        value += regularizer(total)
         return value, network.grads.astype(np.float64)
 
     options = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}

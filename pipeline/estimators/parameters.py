@@ -11,8 +11,8 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
+from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
 

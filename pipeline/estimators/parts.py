@@ -1,4 +1,4 @@
-"""From an estimator's parameters to the parts of a training: layers, schedule, penalty, changes to batches."""
+"""From an estimator's parameters to the parts of a training: layers, schedule, regularizer, changes to batches."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
 from pipeline.nn.workspace import Pass
 from pipeline.training import Augment, EarlyStopping, Epoch
+from pipeline.training.plan import Optimizer
 
 SMALLEST_RATE = 1e-6  # where an adaptive learning rate gives up, as in scikit-learn
 
@@ -48,7 +49,7 @@ def layer_specs(parameters: Parameters, outputs: int) -> list[dict[str, Any]]:
     return [*specs, {"layer": "Dense", "units": outputs, "init": init}]
 
 
-def make_optimizer(parameters: Parameters, network: Network) -> Any:
+def make_optimizer(parameters: Parameters, network: Network) -> Optimizer:
     """A fresh optimiser with those of the parameters that it takes."""
     build = OPTIMIZERS[parameters.solver]
     nesterov = parameters.nesterovs_momentum and parameters.momentum > 0
@@ -111,7 +112,7 @@ class Pace:
         return False
 
 
-class L2Penalty:
+class L2Regularizer:
     """½·alpha·Σ W² / (weight of the batch) over the weights of all layers; vectors (biases) are left alone."""
 
     def __init__(self, network: Network, alpha: float) -> None:
@@ -141,9 +142,9 @@ class TimesOutputs:
         self.loss, self.factor = loss, factor
 
     def __call__(
-        self, outputs: np.ndarray, targets: np.ndarray, run: Pass, weights: np.ndarray | None = None
+        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
-        value, gradient = self.loss(outputs, targets, run, weights)
+        value, gradient = self.loss(outputs, targets, ctx, weights)
         factor = self.factor * outputs.shape[1]
         if factor != 1:
             gradient *= factor

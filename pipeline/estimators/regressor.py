@@ -15,7 +15,7 @@ from pipeline.errors import UsageError
 from pipeline.estimators.base import NetworkEstimator, has_epochs
 from pipeline.estimators.parts import TimesOutputs
 from pipeline.nn.losses import MSE
-from pipeline.training import Epoch
+from pipeline.training import Epoch, TrainingData
 
 
 @dataclass(repr=False, eq=False)
@@ -69,15 +69,15 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     def _strata(self, targets: np.ndarray) -> None:
         return None
 
-    def _tolerance(self, validation: tuple[Any, ...]) -> float:
+    def _tolerance(self, validation: TrainingData) -> float:
         return self.tol * _spread(validation)
 
-    def _validation_score(self, epoch: Epoch, validation: tuple[Any, ...]) -> float:
+    def _validation_score(self, epoch: Epoch, validation: TrainingData) -> float:
         return 1 - epoch.validation_loss / _spread(validation)
 
 
-def _spread(validation: tuple[Any, ...]) -> float:
+def _spread(validation: TrainingData) -> float:
     """The loss of always telling the mean of the validation targets; what R² compares with."""
-    _, targets, weights = validation
+    targets, weights = validation.labels, validation.sample_weight
     mean = np.average(targets, axis=0, weights=weights)
     return 0.5 * float(np.average(((targets - mean) ** 2).sum(axis=1), weights=weights)) or 1.0

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.errors import UsageError
-from pipeline.nn.checks import number
+from pipeline.checks import number, whole_number
 
 
 class MovingAverage:
@@ -23,7 +22,7 @@ class MovingAverage:
 
     def __init__(self, size: int, dtype: np.dtype, *, decay: float = 0.999, every: int = 1) -> None:
         self.decay = number("decay", decay, at_least=0, below=1)
-        self.every = _steps(every)
+        self.every = whole_number("every (steps)", every)
         self.values: np.ndarray | None = None
         self._scratch = np.empty(size, dtype)
         self._steps = 0
@@ -49,7 +48,7 @@ class TailAverage:
 
     def __init__(self, size: int, dtype: np.dtype, *, start: float = 0.75, every: int = 1) -> None:
         self.start = number("start (a share of all steps)", start, at_least=0, below=1)
-        self.every = _steps(every)
+        self.every = whole_number("every (steps)", every)
         self.values: np.ndarray | None = None
         self._scratch = np.empty(size, dtype)
         self._steps = self._taken = 0
@@ -66,12 +65,6 @@ class TailAverage:
             change = np.subtract(values, self.values, out=self._scratch)
             change *= 1.0 / self._taken
             self.values += change
-
-
-def _steps(every: int) -> int:
-    if type(every) is not int or every < 1:
-        raise UsageError(f"every must be a whole number of steps of at least 1, found {every!r}.")
-    return every
 
 
 AVERAGES = {"ema": MovingAverage, "swa": TailAverage}

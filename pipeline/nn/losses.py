@@ -1,6 +1,6 @@
 """Losses: what training makes small. Each gives its value and its gradient in one call.
 
-`loss(outputs, targets, run, weights)` → (mean loss over the batch, ∂loss/∂outputs). Softmax and sigmoid
+`loss(outputs, targets, ctx, weights)` → (mean loss over the batch, ∂loss/∂outputs). Softmax and sigmoid
 are part of their losses, not layers: together they are exact for logits of any size, apart they overflow.
 
 weights (n,) count rows more or less; the mean is then over their sum. All losses raise UsageError for
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 from pipeline.nn.layers.activations import sigmoid
 from pipeline.nn.workspace import Pass
 
@@ -43,7 +43,7 @@ class SoftmaxCrossEntropy:
         self.class_weight = class_weight
 
     def __call__(
-        self, logits: np.ndarray, labels: np.ndarray, run: Pass, weights: np.ndarray | None = None
+        self, logits: np.ndarray, labels: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Mean loss and ∂loss/∂logits (n, classes) for labels (n,) of class indices 0 … classes − 1."""
         n, classes = _rows_of_outputs(logits)
@@ -59,9 +59,9 @@ class SoftmaxCrossEntropy:
 
         rows = np.arange(n)
         shifted = np.subtract(
-            logits, logits.max(axis=1, keepdims=True), out=run.array(self, "z", logits.shape, logits.dtype)
+            logits, logits.max(axis=1, keepdims=True), out=ctx.array(self, "z", logits.shape, logits.dtype)
         )
-        d = np.exp(shifted, out=run.array(self, "d", logits.shape, logits.dtype))
+        d = np.exp(shifted, out=ctx.array(self, "d", logits.shape, logits.dtype))
         total = d.sum(axis=1, keepdims=True)
         d /= total
         shifted -= np.log(total)  # now log-probabilities
@@ -82,13 +82,13 @@ class MSE:
     """
 
     def __call__(
-        self, outputs: np.ndarray, targets: np.ndarray, run: Pass, weights: np.ndarray | None = None
+        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Mean loss and ∂loss/∂outputs (n, k) for targets (n, k), or class indices (n,) where k > 1."""
         n, k = _rows_of_outputs(outputs)
         targets = _matching_targets(targets, outputs)
         share = _shares(weights, n, outputs.dtype)
-        d = np.subtract(outputs, targets, out=run.array(self, "d", outputs.shape, outputs.dtype))
+        d = np.subtract(outputs, targets, out=ctx.array(self, "d", outputs.shape, outputs.dtype))
         per_row = np.einsum("ij,ij->i", d, d) / k
         d *= 2 / k
         return _weighted(per_row, d, share)
@@ -101,7 +101,7 @@ class BinaryCrossEntropy:
     """
 
     def __call__(
-        self, logits: np.ndarray, targets: np.ndarray, run: Pass, weights: np.ndarray | None = None
+        self, logits: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Mean loss and ∂loss/∂logits (n, k) for targets (n, k) in [0, 1], or class indices (n,) where k > 1."""
         n, k = _rows_of_outputs(logits)
@@ -111,8 +111,8 @@ class BinaryCrossEntropy:
             raise UsageError(f"BinaryCrossEntropy takes targets from 0 to 1, found {found:g}.")
         share = _shares(weights, n, logits.dtype)
         # −t·log σ(z) − (1 − t)·log(1 − σ(z)) = max(z, 0) − t·z + log(1 + e⁻|ᶻ|), where nothing overflows.
-        each = np.maximum(logits, 0, out=run.array(self, "each", logits.shape, logits.dtype))
-        d = np.multiply(targets, logits, out=run.array(self, "d", logits.shape, logits.dtype))
+        each = np.maximum(logits, 0, out=ctx.array(self, "each", logits.shape, logits.dtype))
+        d = np.multiply(targets, logits, out=ctx.array(self, "d", logits.shape, logits.dtype))
         each -= d
         np.abs(logits, out=d)
         np.negative(d, out=d)

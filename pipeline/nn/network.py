@@ -78,35 +78,35 @@ class Network:
         """Copies and pickles bind their layers' views anew: copied array by array, the views would come apart."""
         return _rebuilt, ([copy.copy(layer) for layer in self.layers], self.input_shape, self.dtype.name, self.values)
 
-    def to_numbers(self, rows: np.ndarray, run: Pass | None = None) -> np.ndarray:
+    def to_numbers(self, rows: np.ndarray, ctx: Pass | None = None) -> np.ndarray:
         """Rows as floats of the network's dtype; uint8 pixels become pixel / 255."""
         if rows.shape[1:] != self.input_shape:
             raise UsageError(f"This network takes rows of shape {self.input_shape}, found {rows.shape[1:]}.")
-        return self.scaled(rows, run or Pass())
+        return self.scaled(rows, ctx or Pass())
 
-    def scaled(self, rows: np.ndarray, run: Pass) -> np.ndarray:
+    def scaled(self, rows: np.ndarray, ctx: Pass) -> np.ndarray:
         """to_numbers for rows of any shape: training also sends rows whose last columns, all zero, are left off."""
         if rows.dtype == np.uint8:
-            out = run.array(self, "numbers", (rows.size,), self.dtype).reshape(rows.shape)
+            out = ctx.array(self, "numbers", (rows.size,), self.dtype).reshape(rows.shape)
             np.copyto(out, rows)
             out *= self.dtype.type(1 / 255)
             return out
         return np.asarray(rows, self.dtype)
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray | None]]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray | None]]:
         """Outputs (n, *output_shape) for floats x (n, *input_shape), and the backward function.
 
-        backward(∂L/∂outputs) fills `grads` and gives ∂L/∂x, or None where `run` does not want it.
+        backward(∂L/∂outputs) fills `grads` and gives ∂L/∂x, or None where `ctx` does not want it.
         """
         backwards = []
         for layer in self.layers:
-            x, backward = layer.forward(x, run)
+            x, backward = layer.forward(x, ctx)
             backwards.append(backward)
-        inside, x = x, from_blocks(x, self, run)
+        inside, x = x, from_blocks(x, self, ctx)
 
         def backward_all(d: np.ndarray) -> np.ndarray | None:
             if inside.ndim == 5:
-                d = to_blocks(d, self, run)
+                d = to_blocks(d, self, ctx)
             for backward in reversed(backwards):
                 d = backward(d)
                 if d is None:
@@ -117,11 +117,11 @@ class Network:
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """Outputs (n, *output_shape) before softmax, for uint8 or float rows (n, *input_shape)."""
-        run = Pass()
+        ctx = Pass()
         out = np.empty((len(rows), *self.output_shape), self.dtype)
         for start in range(0, len(rows), PREDICT_ROWS):
             part = slice(start, start + PREDICT_ROWS)
-            out[part] = self.forward(self.to_numbers(rows[part], run), run)[0]
+            out[part] = self.forward(self.to_numbers(rows[part], ctx), ctx)[0]
         return out
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
+from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 
 
 class Optimizer:

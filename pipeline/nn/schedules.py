@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 
 
 class Constant:

@@ -15,9 +15,9 @@ def saliency(network: Network, image: np.ndarray, first: int, second: int) -> np
     the two logits, over its largest size: without biases the parts of a ReLU network add up to that difference.
     Paper, which is 0, has no say.
     """
-    run = Pass(wants_input_gradient=True)
-    x = network.to_numbers(image[None], run).copy()
-    out, backward = network.forward(x, run)
+    ctx = Pass(wants_input_gradient=True)
+    x = network.to_numbers(image[None], ctx).copy()
+    out, backward = network.forward(x, ctx)
     d = np.zeros_like(out)
     d[0, first], d[0, second] = 1, -1
     parts = (backward(d).reshape(x.shape) * x)[0]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,173 +13,122 @@ from pipeline.errors import DivergedError, UsageError
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
 from pipeline.training.history import BestCheckpoint, Epoch
+from pipeline.training.plan import Average, Hits, Hooks, Loss, Streams, TrainingData, TrainingPlan, class_hits
 from pipeline.training.zero_columns import SortedColumns, sorted_columns
 
-Loss = Callable[..., tuple[float, np.ndarray]]
-Hits = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-
-
-class Augment(Protocol):
-    """A change made to each training batch: floats (n, …) in [0, 1] in, the same shape out."""
-
-    def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class Streams:
-    """Independent sources of randomness for the parts of one fit, so that a change in one leaves the others."""
-
-    weights: np.random.Generator
-    order: np.random.Generator
-    augment: np.random.Generator
-
-    @classmethod
-    def of(cls, *key: int) -> Streams:
-        """Streams for a key of whole numbers (seed, stage, repeat …); equal keys give equal streams."""
-        return cls(*(np.random.default_rng(child) for child in np.random.SeedSequence(key).spawn(3)))
-
-
-def class_hits(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) bool: whether the largest of outputs (n, classes) stands at the class index in labels (n,)."""
-    return outputs.argmax(axis=1) == labels
+NO_HOOKS = Hooks()
 
 
 def fit(
-    network: Network,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    *,
-    loss: Loss,
-    optimizer: Any,
-    schedule: Callable[[int, int], float],
-    epochs: int,
-    batch_size: int,
-    streams: Streams,
-    augment: Augment | None = None,
-    adversary: Callable[..., np.ndarray] | None = None,
-    validation: tuple[np.ndarray, ...] | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    sample_weight: np.ndarray | None = None,
-    shuffle: bool = True,
-    hits: Hits | None = class_hits,
-    penalty: Callable[[float], float] | None = None,
-    average: Any = None,
-    stop: Callable[[Epoch], bool] | None = None,
-    best_by: str | None = None,
-    threads: int = 1,
+    network: Network, data: TrainingData, plan: TrainingPlan, *, streams: Streams, hooks: Hooks = NO_HOOKS
 ) -> list[Epoch]:
     """Train `network` in place and give its history, one Epoch each.
 
-    rows (n, *input_shape) uint8 or float, or a scipy.sparse CSR matrix (n, features), of which one batch at a
-    time is made dense; labels (n,) class indices, or whatever `loss` and `hits` take; sample_weight (n,), none
-    below 0. validation: rows, labels and, where wanted, weights. Every epoch visits each row once, in an order
-    of its own unless `shuffle` is off; the last batch of an epoch may be smaller.
-
-    hits(outputs, labels) → (n,) bool, which rows are right; None where that makes no sense.
-    adversary(network, batch, labels, rng=…) → the batch as it is learnt from, after `augment`: a change that
-    knows the network and the labels, as adversarial training does.
-    penalty(total weight of the batch) → the penalty on the weights; adds its gradient to network.grads.
-    average: gets update(values, share of the steps done) after every step; its `values`, once it has any, are
-    what validation and the caller see: see pipeline.nn.averaging.
-    stop(epoch): whether to stop after it; a EarlyStopping, for one.
-    best_by: validation_loss or validation_accuracy; the network is given back as it was after the epoch that
-    is best by this figure, else as it is after the last one.
-    threads: see Pass.
-
     Raises DivergedError when the loss or a weight is no longer a finite number, the network then being as it
     was after the best epoch (without validation: when the epoch of the smallest loss began); UsageError for
-    epochs, batch_size, rows or weights that cannot be.
+    rows, labels or weights that do not go together.
     """
-    if epochs < 1 or batch_size < 1:
-        raise UsageError(f"epochs and batch_size must be at least 1, found {epochs} and {batch_size}.")
-    changed = augment is not None or adversary is not None or average is not None
-    columns = None if changed else sorted_columns(network, rows)
-    order = streams.order if shuffle else None
-    batches = _Batches(rows, labels, sample_weight, batch_size, rng=order, columns=columns)
-    if best_by is not None and validation is None:
-        raise UsageError(f"best_by {best_by!r} needs validation rows to tell the best epoch.")
-    best = BestCheckpoint(network)
-    run = Pass(train=True, rng=streams.augment, threads=threads)
+    if hooks.best_by is not None and data.validation is None:
+        raise UsageError(f"best_by {hooks.best_by!r} needs validation rows to tell the best epoch.")
+    running = _Fit(network, data, plan, hooks, streams)
     history: list[Epoch] = []
-
-    def step(batch: Batch, rate: float, done: float) -> tuple[float, int]:
-        taken, targets, weights = batch
-        x = network.to_numbers(taken, run) if columns is None else network.scaled(taken, run)
-        if augment is not None:
-            x = augment(x, rng=streams.augment)
-        if adversary is not None:
-            x = adversary(network, x, targets, rng=streams.augment)
-        outputs, backward = network.forward(x, run)
-        value, gradient = loss(outputs, targets, run, weights)
-        if not math.isfinite(value):
-            raise _diverged(len(history) + 1, f"the loss became {value}", x)
-        right = 0 if hits is None else int(hits(outputs, targets).sum())
-        backward(gradient)
-        if penalty is not None:
-            value += penalty(len(x) if weights is None else float(weights.sum()))
-        optimizer.step(network.params, network.grads, rate)
-        if average is not None:
-            average.update(network.values, done)
-        return value, right
-
-    def epoch_of(number: int) -> Epoch:
-        begin = time.perf_counter()
-        before = network.values.copy() if validation is None else None
-        total_loss, right = 0.0, 0
-        with nullcontext() if columns is None else columns.in_place():
-            for place, batch in enumerate(batches):
-                at, steps = (number - 1) * len(batches) + place, epochs * len(batches)
-                rate = schedule(at, steps)
-                value, hit = step(batch, rate, (at + 1) / steps)
-                total_loss += value * len(batch[0])
-                right += hit
-        if not np.isfinite(network.values).all():
-            raise _diverged(number, "a weight left the range of numbers")
-        seconds = time.perf_counter() - begin
-        accuracy = None if hits is None else right / batches.n
-        with _averaged(network, average):
-            checked = (None, None) if validation is None else evaluate(network, *validation, loss=loss, hits=hits)
-            epoch = Epoch(number, rate, total_loss / batches.n, accuracy, *checked, seconds)
-            # An epoch's training loss tells of the weights that it began with, not of those it ends with.
-            if validation is None:
-                best.offer(epoch.goodness("train_loss"), before)
-            else:
-                best.offer(epoch.goodness(best_by or "validation_loss"), network.values.copy())
-        return epoch
-
     try:
         # What overflows on the way to a loss that is not finite is told once, by the error.
         with np.errstate(over="ignore", invalid="ignore"):
-            for number in range(1, epochs + 1):
-                history.append(epoch_of(number))
-                if on_epoch is not None:
-                    on_epoch(history[-1])
-                if stop is not None and stop(history[-1]):
+            for number in range(1, plan.epochs + 1):
+                history.append(running.epoch(number))
+                if hooks.on_epoch is not None:
+                    hooks.on_epoch(history[-1])
+                if hooks.stop is not None and hooks.stop(history[-1]):
                     break
     except DivergedError:
-        best.restore()
+        running.best.restore()
         raise
-    if best_by is not None:
-        best.restore()
-    elif average is not None and average.values is not None:
-        network.values[...] = average.values
+    if hooks.best_by is not None:
+        running.best.restore()
+    elif hooks.average is not None and hooks.average.values is not None:
+        network.values[...] = hooks.average.values
     return history
 
 
+class _Fit:
+    """One fit under way: what its epochs and steps share."""
+
+    def __init__(
+        self, network: Network, data: TrainingData, plan: TrainingPlan, hooks: Hooks, streams: Streams
+    ) -> None:
+        self.network, self.plan, self.hooks = network, plan, hooks
+        self.validation, self.rng = data.validation, streams.augment
+        changed = hooks.augment is not None or hooks.adversary is not None or hooks.average is not None
+        self.columns = None if changed else sorted_columns(network, data.rows)
+        order = streams.order if plan.shuffle else None
+        self.batches = _Batches(data, plan.batch_size, rng=order, columns=self.columns)
+        self.best = BestCheckpoint(network)
+        self.ctx = Pass(train=True, rng=streams.augment, threads=plan.threads)
+
+    def epoch(self, number: int) -> Epoch:
+        """Train on every row once, then evaluate; `number` counts from 1."""
+        begin = time.perf_counter()
+        before = self.network.values.copy() if self.validation is None else None
+        total_loss, right, steps = 0.0, 0, self.plan.epochs * len(self.batches)
+        with nullcontext() if self.columns is None else self.columns.in_place():
+            for place, batch in enumerate(self.batches, (number - 1) * len(self.batches)):
+                rate = self.plan.schedule(place, steps)
+                value, hit = self.step(batch, rate, (place + 1) / steps, number)
+                total_loss += value * len(batch[0])
+                right += hit
+        if not np.isfinite(self.network.values).all():
+            raise _diverged(number, "a weight left the range of numbers")
+        seconds = time.perf_counter() - begin
+        accuracy = None if self.plan.hits is None else right / self.batches.n
+        with _averaged(self.network, self.hooks.average):
+            epoch = Epoch(number, rate, total_loss / self.batches.n, accuracy, *self._evaluated(), seconds)
+            # An epoch's training loss tells of the weights that it began with, not of those it ends with.
+            if self.validation is None:
+                self.best.offer(epoch.goodness("train_loss"), before)
+            else:
+                figure = self.hooks.best_by or "validation_loss"
+                self.best.offer(epoch.goodness(figure), self.network.values.copy())
+        return epoch
+
+    def step(self, batch: Batch, rate: float, done: float, number: int) -> tuple[float, int]:
+        """Learn from one batch: its mean loss, and how many rows were right. done: share of all steps."""
+        taken, targets, weights = batch
+        network, plan, hooks, ctx = self.network, self.plan, self.hooks, self.ctx
+        x = network.to_numbers(taken, ctx) if self.columns is None else network.scaled(taken, ctx)
+        if hooks.augment is not None:
+            x = hooks.augment(x, rng=self.rng)
+        if hooks.adversary is not None:
+            x = hooks.adversary(network, x, targets, rng=self.rng)
+        outputs, backward = network.forward(x, ctx)
+        value, gradient = plan.loss(outputs, targets, ctx, weights)
+        if not math.isfinite(value):
+            raise _diverged(number, f"the loss became {value}", x)
+        right = 0 if plan.hits is None else int(plan.hits(outputs, targets).sum())
+        backward(gradient)
+        if plan.regularizer is not None:
+            value += plan.regularizer(len(x) if weights is None else float(weights.sum()))
+        plan.optimizer.step(network.params, network.grads, rate)
+        if hooks.average is not None:
+            hooks.average.update(network.values, done)
+        return value, right
+
+    def _evaluated(self) -> tuple[float | None, float | None]:
+        if self.validation is None:
+            return None, None
+        return evaluate(self.network, self.validation, loss=self.plan.loss, hits=self.plan.hits)
+
+
 def evaluate(
-    network: Network,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    weights: np.ndarray | None = None,
-    *,
-    loss: Loss,
-    hits: Hits | None = class_hits,
+    network: Network, data: TrainingData, *, loss: Loss, hits: Hits | None = class_hits
 ) -> tuple[float, float | None]:
-    """Mean loss and accuracy (share of 1; None without `hits`) on rows and labels as `fit` takes them."""
-    outputs = network.logits(rows)
-    value = loss(outputs, labels, Pass(), weights)[0]
-    return value, None if hits is None else float(np.average(hits(outputs, labels), weights=weights))
+    """Mean loss and accuracy (share of 1; None without `hits`) on the rows, each by its weight."""
+    outputs = network.logits(data.rows)
+    value = loss(outputs, data.labels, Pass(), data.sample_weight)[0]
+    if hits is None:
+        return value, None
+    return value, float(np.average(hits(outputs, data.labels), weights=data.sample_weight))
 
 
 def check_weights(weights: np.ndarray, n: int) -> None:
@@ -200,25 +147,24 @@ class _Batches:
 
     def __init__(
         self,
-        rows: np.ndarray,
-        labels: np.ndarray,
-        weights: np.ndarray | None,
+        data: TrainingData,
         batch_size: int,
         *,
         rng: np.random.Generator | None,
         columns: SortedColumns | None = None,
     ) -> None:
-        self.n = rows.shape[0]
-        if self.n == 0 or self.n != len(labels):
+        self.n = data.rows.shape[0]
+        if self.n == 0 or self.n != len(data.labels):
             raise UsageError(
-                f"Training takes as many labels as rows, at least one: found {self.n} rows, {len(labels)} labels."
+                f"Training takes as many labels as rows, at least one: found {self.n} rows, {len(data.labels)} labels."
             )
-        if weights is not None:
-            check_weights(weights, self.n)
-        self.rows, self.used = (rows, None) if columns is None else (columns.rows, columns.used)
-        self.labels, self.weights, self.rng = labels, weights, rng
+        if data.sample_weight is not None:
+            check_weights(data.sample_weight, self.n)
+        self.rows, self.used = (data.rows, None) if columns is None else (columns.rows, columns.used)
+        self.labels, self.weights, self.rng = data.labels, data.sample_weight, rng
         self.size = min(batch_size, self.n)
-        self.gathered = None if hasattr(rows, "toarray") else np.empty((self.size, *self.rows.shape[1:]), rows.dtype)
+        sparse = hasattr(data.rows, "toarray")
+        self.gathered = None if sparse else np.empty((self.size, *self.rows.shape[1:]), data.rows.dtype)
 
     def __len__(self) -> int:
         return -(-self.n // self.size)
@@ -240,7 +186,7 @@ class _Batches:
 
 
 @contextmanager
-def _averaged(network: Network, average: Any) -> Iterator[None]:
+def _averaged(network: Network, average: Average | None) -> Iterator[None]:
     """While the block runs, the network has the averaged weights."""
     if average is None or average.values is None:
         yield

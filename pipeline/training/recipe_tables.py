@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pipeline.augment.noise import check_sigma
+from pipeline.checks import number, whole_number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 
 SMALL_DATA = 10_000  # rows; fewer get smaller batches
 SMALLEST_EPOCH = 50  # steps
@@ -38,9 +38,7 @@ class Training:
 
     def __post_init__(self) -> None:
         for name, low, high in (("epochs", 1, 100_000), ("batch_size", 1, 1_000_000)):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise UsageError(f"{name} must be a whole number from {low} to {high}, found {value!r}.")
+            whole_number(name, getattr(self, name), at_least=low, at_most=high)
         if type(self.noisy_share) not in (int, float) or not 0.0 < self.noisy_share <= 1.0:
             raise UsageError(f"noisy_share must lie above 0 and at most at 1, found {self.noisy_share!r}.")
         if type(self.clip_noise) is not bool:
@@ -97,8 +95,8 @@ class RunDefaults:
                 check_sigma(number("each level of noise", level))
         for name, low in (("repeats", 1), ("folds", 0)):
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or not low <= value <= 100):
-                raise UsageError(f"{name} must be a whole number from {low} to 100, found {value!r}.")
+            if value is not None:
+                whole_number(name, value, at_least=low, at_most=100)
         if self.folds == 1:
             raise UsageError("folds must be 0, for no cross-validation, or at least 2, found 1.")
         for name, example in (("partners", "distort"), ("views", "shift left 1")):

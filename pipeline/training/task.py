@@ -18,7 +18,7 @@ from pipeline.evaluation.robustness.certificates import certify
 from pipeline.evaluation.robustness.conditions import Condition
 from pipeline.evaluation.robustness.methods import parse_attack
 from pipeline.nn.network import Network
-from pipeline.training import Epoch, Streams, fit
+from pipeline.training import Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
 from pipeline.training.recipe import Recipe
 
 # Second number of the keys of what is random after training, so that training's own streams stay as they are.
@@ -139,23 +139,22 @@ def run_fit(
         rows = task.part.of(rows)
     recipe, streams = task.recipe, Streams.of(*task.key)
     network: Network = recipe.network(rows.images.shape[1:], rows.classes, rng=streams.weights)
-    history = fit(
-        network,
-        rows.images,
-        rows.labels,
+    data = TrainingData(rows=rows.images, labels=rows.labels, validation=_validation(rows))
+    plan = TrainingPlan(
         loss=recipe.loss(),
         optimizer=recipe.optimizer(network),
         schedule=recipe.schedule(),
         epochs=recipe.training.epochs,
         batch_size=recipe.training.batch_size_for(len(rows.images)),
-        streams=streams,
-        augment=recipe.augment(task.sigma),
-        adversary=recipe.adversary(),
-        validation=_validation(rows),
-        on_epoch=on_epoch,
-        average=recipe.average(network),
         threads=threads,
     )
+    hooks = Hooks(
+        augment=recipe.augment(task.sigma),
+        adversary=recipe.adversary(),
+        average=recipe.average(network),
+        on_epoch=on_epoch,
+    )
+    history = fit(network, data, plan, streams=streams, hooks=hooks)
     asked = [network.probabilities(condition.apply(rows.asked)) for condition in task.conditions]
     asked += [_under_attack(network, task, rows, text) for text in task.attacks]
     certified = radius = None
@@ -173,10 +172,10 @@ def run_fit(
     )
 
 
-def _validation(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
+def _validation(rows: Rows) -> TrainingData | None:
     if rows.asked_labels is None or len(rows.asked_labels) == 0:
         return None
-    return rows.asked[: len(rows.asked_labels)], rows.asked_labels
+    return TrainingData(rows=rows.asked[: len(rows.asked_labels)], labels=rows.asked_labels)
 
 
 def _under_attack(network: Network, task: TrainingTask, rows: Rows, text: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The network and its slow twin (nn/reference), trained side by side on the same rows."""
+"""The network and its reference implementation (nn/reference), trained side by side on the same rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pipeline import training
 from pipeline.errors import UsageError
 from pipeline.nn import network as fast
 from pipeline.nn import reference as slow
+from pipeline.training.plan import Streams, TrainingData, TrainingPlan
 from pipeline.training.recipe import Recipe, build_network
 
 TOLERANCE = 1e-9  # between weights after training, in float64
@@ -46,21 +47,24 @@ def compare(
     """Train both twins by a recipe, in float64, on images (n, side, side) uint8 with labels (n,) class indices.
 
     Both begin with the same weights, and see the same batches and the same dropout; the recipe's shifts and
-    noise are left out. Raises UsageError for a recipe with a layer that the slow twin has not.
+    noise are left out. Raises UsageError for a recipe with a layer that the reference implementation has
+    not.
     """
     before = build(recipe, images.shape[1:], classes, seed=seed)
     twin_of(before)  # raises before any time is spent
 
     def train_arrays(epochs: int) -> np.ndarray:
         network = build(recipe, images.shape[1:], classes, seed=seed)
-        training.fit(network, images.copy(), labels, **_how(recipe, seed, recipe.optimizer(network)), epochs=epochs)
+        plan = _plan(recipe, epochs, loss=recipe.loss(), optimizer=recipe.optimizer(network))
+        data = TrainingData(rows=images.copy(), labels=labels)
+        training.fit(network, data, plan, streams=Streams.of(seed))
         return network.values
 
     def train_loops(epochs: int) -> np.ndarray:
         network = twin_of(before)
         optimizer = part_of(slow.OPTIMIZERS, recipe.content["optimizer"], len(network.params))
-        how = _how(recipe, seed, optimizer) | {"loss": part_of(slow.LOSSES, recipe.content["loss"])}
-        slow.fit(network, images.tolist(), labels.tolist(), **how, epochs=epochs)
+        plan = _plan(recipe, epochs, loss=part_of(slow.LOSSES, recipe.content["loss"]), optimizer=optimizer)
+        slow.fit(network, images.tolist(), labels.tolist(), plan, streams=Streams.of(seed))
         return np.array(network.values)
 
     arrays, arrays_cost = _measured(train_arrays, epochs)
@@ -70,7 +74,7 @@ def compare(
 
 def build(recipe: Recipe, shape: tuple[int, ...], classes: int, *, seed: int) -> fast.Network:
     """The recipe's network in float64, whatever the recipe says, with its first weights."""
-    weights = training.Streams.of(seed).weights
+    weights = Streams.of(seed).weights
     return build_network(recipe.content["network"]["layers"], shape, classes, rng=weights, dtype="float64")
 
 
@@ -81,7 +85,7 @@ def twin_of(network: fast.Network) -> slow.Network:
         arguments = layer.spec()
         name = arguments.pop("layer")
         if name not in slow.LAYERS:
-            raise UsageError(f"{name} has no slow twin: choose a recipe without it.")
+            raise UsageError(f"{name} has no reference implementation: choose a recipe without it.")
         layers.append(slow.LAYERS[name](**arguments))
     twin = slow.Network(layers, network.input_shape)
     twin.values = network.values.tolist()
@@ -89,18 +93,15 @@ def twin_of(network: fast.Network) -> slow.Network:
 
 
 def part_of(registry: dict[str, Callable[..., Any]], table: dict[str, Any], *given: Any) -> Any:
-    """The loss or optimiser that a recipe's table names, as the slow twin has it."""
+    """The loss or optimiser that a recipe's table names, as the reference implementation has it."""
     return registry[table["name"]](*given, **{key: value for key, value in table.items() if key != "name"})
 
 
-def _how(recipe: Recipe, seed: int, optimizer: Any) -> dict[str, Any]:
-    return {
-        "loss": recipe.loss(),
-        "optimizer": optimizer,
-        "schedule": recipe.schedule(),
-        "batch_size": recipe.training.batch_size,
-        "streams": training.Streams.of(seed),
-    }
+def _plan(recipe: Recipe, epochs: int, *, loss: Any, optimizer: Any) -> TrainingPlan:
+    batch_size = recipe.training.batch_size
+    return TrainingPlan(
+        loss=loss, optimizer=optimizer, schedule=recipe.schedule(), epochs=epochs, batch_size=batch_size
+    )
 
 
 def _measured(train: Callable[[int], np.ndarray], epochs: int) -> tuple[np.ndarray, Cost]:

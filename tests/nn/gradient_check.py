@@ -53,7 +53,7 @@ def layer_error(
     x = rng.normal(size=(rows, *shape))
     c = rng.normal(size=(rows, *network.output_shape))
 
-    def loss(outputs: np.ndarray, targets: None, run: Pass, weights: None = None) -> tuple[float, np.ndarray]:
+    def loss(outputs: np.ndarray, targets: None, ctx: Pass, weights: None = None) -> tuple[float, np.ndarray]:
         return float((outputs * c).sum()), c.copy()
 
     return network_error(network, loss, x, None, rng=rng, train=train)
@@ -72,9 +72,9 @@ def network_error(
     """The worst relative error of a network's gradients under a loss, of its input x and of each parameter array."""
 
     def once(x: np.ndarray) -> tuple[float, np.ndarray]:
-        run = Pass(train=train, wants_input_gradient=True, rng=np.random.default_rng(MASKS))
-        outputs, backward = network.forward(x, run)
-        value, d = loss(outputs, targets, run, weights)
+        ctx = Pass(train=train, wants_input_gradient=True, rng=np.random.default_rng(MASKS))
+        outputs, backward = network.forward(x, ctx)
+        value, d = loss(outputs, targets, ctx, weights)
         return value, backward(d)
 
     dx = once(x)[1].copy()

@@ -66,8 +66,8 @@ def test_sigmoid_of_very_negative_numbers_is_small_but_not_zero():
 @pytest.mark.parametrize("kind", [Sigmoid, Tanh, GELU, Softplus, ReLU, LeakyReLU])
 def test_the_check_sees_a_backward_that_is_wrong(kind):
     class Faulty(kind):
-        def forward(self, x, run):
-            y, backward = super().forward(x, run)
+        def forward(self, x, ctx):
+            y, backward = super().forward(x, ctx)
             return y, lambda dy: backward(dy) * (1 + 1e-5)
 
     assert layer_error(Faulty(), (4,), rng=np.random.default_rng(0)) > TOLERANCE

@@ -121,12 +121,12 @@ def test_twenty_steps(build, clip_norm, kind, ours, torch_kind, theirs):
         torch_optimizer, max_lr=0.01, total_steps=STEPS, pct_start=0.4, cycle_momentum=False
     )
     loss, torch_loss = SoftmaxCrossEntropy(label_smoothing=0.1), torch.nn.CrossEntropyLoss(label_smoothing=0.1)
-    run = Pass(train=True)
+    ctx = Pass(train=True)
     before = network.params.copy()
     for step in range(STEPS):
         x, labels = rng.normal(size=(12, *shape)), rng.integers(CLASSES, size=12)
-        outputs, backward = network.forward(x, run)
-        backward(loss(outputs, labels, run)[1])
+        outputs, backward = network.forward(x, ctx)
+        backward(loss(outputs, labels, ctx)[1])
         optimizer.step(network.params, network.grads, schedule(step, STEPS))
 
         torch_optimizer.zero_grad()

@@ -65,5 +65,5 @@ def test_tail_average_refuses(start):
 
 @pytest.mark.parametrize("every", [0, 1.5, True])
 def test_steps_left_out_are_a_whole_number(every):
-    with pytest.raises(UsageError, match="every must be a whole number of steps of at least 1"):
+    with pytest.raises(UsageError, match=r"every \(steps\) must be a whole number of at least 1"):
         TailAverage(1, FLOAT64, every=every)

@@ -47,8 +47,8 @@ def test_two_by_two_kernel_by_hand():
     network = network_of(Conv2D(1, 2), (3, 3))
     network.params[...] = [1, 0, 0, -1, 10]  # the kernel [[1, 0], [0, −1]] and the bias
     x = np.array([[[1.0, 2, 3], [4, 5, 6], [7, 8, 10]]])
-    run = Pass(wants_input_gradient=True)
-    y, backward = network.forward(x, run)
+    ctx = Pass(wants_input_gradient=True)
+    y, backward = network.forward(x, ctx)
     assert y.tolist() == [[[[6, 6], [6, 5]]]]  # 10 + 1 − 5, 10 + 2 − 6, 10 + 4 − 8, 10 + 5 − 10
     dx = backward(np.array([[[[1.0, 2], [0, 3]]]]))
     # weight[u, v] = Σ dy[i, j]·x[i + u, j + v]: 1·1 + 2·2 + 3·5 = 20, then 1·2 + 2·3 + 3·6, …
@@ -166,8 +166,8 @@ def test_a_pass_used_again_for_another_batch_size_gives_the_same_bytes():
     for n in (32, 7, 48, 32, 1):
         x, d = rng.random((n, 9, 9), np.float32), rng.random((n, 5), np.float32)
         results = []
-        for run in (used, Pass(train=True)):
-            y, backward = network.forward(x, run)
+        for ctx in (used, Pass(train=True)):
+            y, backward = network.forward(x, ctx)
             backward(d)
             results.append((y.tobytes(), network.grads.tobytes()))
         assert results[0] == results[1]
@@ -240,8 +240,8 @@ def test_a_spec_builds_the_same_layer():
             lambda: Conv2D(1, 3, stride=[1, 1, 1]),
             "Conv2D stride must be a whole number of at least 1, or two of them (height, width), found [1, 1, 1].",
         ),
-        (lambda: Conv2D(1, 3, padding="full"), "Conv2D: padding must be one of valid, same, found 'full'."),
-        (lambda: Conv2D(1, 3, init="zeros"), "Conv2D: init must be one of he, "),
+        (lambda: Conv2D(1, 3, padding="full"), "There is no padding 'full': choose one of valid, same."),
+        (lambda: Conv2D(1, 3, init="zeros"), "There is no initializer 'zeros': choose one of he, "),
         (
             lambda: Network([Flatten(), Conv2D(1, 3)], (8, 8)),
             "Conv2D takes pictures, (height, width) or (channels, height, width), ",

@@ -79,11 +79,11 @@ def test_gradient_through_a_network():
 
 def test_rows_do_not_depend_on_those_beside_them():
     pictures = np.random.default_rng(1).random((5, 8, 8)).astype(np.float32)
-    run, layer = Pass(), Deslant()
-    together = layer.forward(pictures, run)[0].copy()
+    ctx, layer = Pass(), Deslant()
+    together = layer.forward(pictures, ctx)[0].copy()
     assert together.dtype == np.float32
     for number, picture in enumerate(pictures):
-        np.testing.assert_allclose(layer.forward(picture[None], run)[0][0], together[number], atol=1e-6)
+        np.testing.assert_allclose(layer.forward(picture[None], ctx)[0][0], together[number], atol=1e-6)
 
 
 def test_only_pictures_have_a_slant():

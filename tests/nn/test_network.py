@@ -50,12 +50,12 @@ def test_dense_gradient(bias):
     assert layer_error(Dense(4, bias=bias), (3,), rng=np.random.default_rng(0)) < TOLERANCE
 
 
-def forget_the_slope(layer, x, run):
-    return layer.right_forward(x, run)[0], lambda dy: dy
+def forget_the_slope(layer, x, ctx):
+    return layer.right_forward(x, ctx)[0], lambda dy: dy
 
 
-def half_the_bias_gradient(layer, x, run):
-    y, backward = layer.right_forward(x, run)
+def half_the_bias_gradient(layer, x, ctx):
+    y, backward = layer.right_forward(x, ctx)
 
     def faulty(dy):
         dx = backward(dy)
@@ -65,8 +65,8 @@ def half_the_bias_gradient(layer, x, run):
     return y, faulty
 
 
-def bias_gradients_summed_over_units(layer, x, run):
-    y, backward = layer.right_forward(x, run)
+def bias_gradients_summed_over_units(layer, x, ctx):
+    y, backward = layer.right_forward(x, ctx)
 
     def faulty(dy):
         dx = backward(dy)
@@ -76,8 +76,8 @@ def bias_gradients_summed_over_units(layer, x, run):
     return y, faulty
 
 
-def first_row_lost(layer, x, run):
-    y, backward = layer.right_forward(x, run)
+def first_row_lost(layer, x, ctx):
+    y, backward = layer.right_forward(x, ctx)
 
     def faulty(dy):
         dy = dy.copy()
@@ -101,9 +101,7 @@ def test_the_check_sees_planted_faults(monkeypatch, kind, fault):
     def error():
         rng = np.random.default_rng(0)
         network = Network([Dense(5), ReLU(), Dense(4), Sigmoid(), Dense(3)], (6,), rng=rng, dtype="float64")
-        return network_error(
-            network, SoftmaxCrossEntropy(), rng.normal(size=(4, 6)), np.array([0, 1, 2, 0]), rng=rng
-        )
+        return network_error(network, SoftmaxCrossEntropy(), rng.normal(size=(4, 6)), np.array([0, 1, 2, 0]), rng=rng)
 
     assert error() < TOLERANCE
     monkeypatch.setattr(kind, "right_forward", kind.forward, raising=False)
@@ -146,8 +144,8 @@ def test_more_rows_than_go_in_at_once():
         (lambda: Network([Dense(2)], (2,), dtype="float16"), "dtype must be float32 or float64, found float16"),
         (lambda: Network([Dense(10)], (10,), most_params=100), "has 110 parameters where at most 100"),
         (lambda: Network([Dense(2)], (2,)).logits(np.zeros((1, 3))), r"rows of shape \(2,\), found \(3,\)"),
-        (lambda: Dense(0), "units must be at least 1, found 0"),
-        (lambda: Dense(1, init="zeros"), "init must be one of he, .* found 'zeros'"),
+        (lambda: Dense(0), "units must be a whole number of at least 1, found 0"),
+        (lambda: Dense(1, init="zeros"), "There is no initializer 'zeros': choose one of he, "),
     ],
 )
 def test_refusals(build, sentence):

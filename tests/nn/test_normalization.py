@@ -74,8 +74,8 @@ def test_gradient(seed, shape, train, epsilon):
 
 def test_the_check_sees_a_gradient_that_takes_the_moments_for_constants():
     class Faulty(BatchNorm):
-        def forward(self, x, run):
-            y, backward = super().forward(x, run)
+        def forward(self, x, ctx):
+            y, backward = super().forward(x, ctx)
 
             def wrong(dy):
                 backward(dy)

@@ -1,4 +1,4 @@
-"""The network against its slow twin: every layer, loss and optimiser, alone and in whole trainings."""
+"""The network against its reference implementation: every layer, loss and optimiser, alone and in whole trainings."""
 
 import numpy as np
 import pytest
@@ -43,9 +43,9 @@ def test_both_give_the_same_outputs_and_gradients(data, loss, rows, train, seed)
     labels, weights = rng.integers(CLASSES, size=rows), rng.uniform(0.5, 2, rows)
 
     def once(network, loss, x, labels, weights):
-        run = Pass(train=train, wants_input_gradient=True, rng=np.random.default_rng(seed))
-        outputs, backward = network.forward(x, run)
-        value, d = loss(outputs, labels, run, weights)
+        ctx = Pass(train=train, wants_input_gradient=True, rng=np.random.default_rng(seed))
+        outputs, backward = network.forward(x, ctx)
+        value, d = loss(outputs, labels, ctx, weights)
         dx = backward(d)
         return value, np.array(outputs), np.array(dx), np.array(network.grads), np.array(network.values)
 
@@ -107,9 +107,7 @@ PICTURES = [
 def test_both_learn_the_same_weights(name, arguments, layers):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(256, size=(20, 6, 6)).astype(np.uint8), rng.integers(3, size=20)
-    outcome = twins.compare(
-        small_recipe({"name": name, **arguments}, layers), images, labels, 3, epochs=3, seed=1
-    )
+    outcome = twins.compare(small_recipe({"name": name, **arguments}, layers), images, labels, 3, epochs=3, seed=1)
     assert outcome.difference < 1e-12
     assert outcome.agree
     assert outcome.loops.seconds > 0
@@ -143,5 +141,5 @@ def test_a_layer_without_a_twin():
     class Mirror(ReLU):
         pass
 
-    with pytest.raises(UsageError, match="Mirror has no slow twin"):
+    with pytest.raises(UsageError, match="Mirror has no reference implementation"):
         twins.twin_of(Network([Mirror(), Dense(1)], (2,)))

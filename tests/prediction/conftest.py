@@ -14,22 +14,19 @@ from pipeline.nn.network import Network
 from pipeline.nn.optimizers import Adam
 from pipeline.prediction import model_file as model
 from pipeline.prediction.picture import prepare
-from pipeline.training import Streams, fit
+from pipeline.training import Streams, TrainingData, TrainingPlan, fit
 
 
 def train(seed, rows, labels):
     network = Network([Flatten(), Dense(24), ReLU(), Dense(3)], rows.shape[1:], rng=Streams.of(seed).weights)
-    fit(
-        network,
-        rows,
-        labels,
+    plan = TrainingPlan(
         loss=SoftmaxCrossEntropy(label_smoothing=0.1),
         optimizer=Adam(network.params.size, network.dtype),
         schedule=lambda step, steps: 0.01,
         epochs=12,
         batch_size=30,
-        streams=Streams.of(seed),
     )
+    fit(network, TrainingData(rows=rows, labels=labels), plan, streams=Streams.of(seed))
     return model.Model(network, CLASSES, rows.shape[1], {"pictures": {"threshold": 0.75}})
 
 

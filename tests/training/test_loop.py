@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -11,7 +13,7 @@ from pipeline.nn.losses import MSE, SoftmaxCrossEntropy
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import SGD, Adam
 from pipeline.nn.schedules import Constant
-from pipeline.training import EarlyStopping, Epoch, Streams, evaluate, fit
+from pipeline.training import EarlyStopping, Epoch, Hooks, Streams, TrainingData, TrainingPlan, evaluate, fit
 
 
 def blobs(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -27,15 +29,29 @@ def net(*sizes: int, seed: int = 0) -> Network:
 
 
 def train(network: Network, rows, labels, *, rate: float = 0.1, **given):
-    defaults = {
+    """fit with defaults; `given` goes to the data, the plan or the hooks, whichever has a field of that name."""
+    streams = given.pop("streams", Streams.of(7))
+    plan = {
         "loss": SoftmaxCrossEntropy(),
         "optimizer": SGD(network.params.size, network.dtype),
         "schedule": Constant(learning_rate=rate),
         "epochs": 3,
         "batch_size": 16,
-        "streams": Streams.of(7),
     }
-    return fit(network, rows, labels, **{**defaults, **given})
+    parts = [{"rows": rows, "labels": labels}, plan, {}]
+    for name, value in given.items():
+        kinds = (TrainingData, TrainingPlan, Hooks)
+        next(part for part, kind in zip(parts, kinds, strict=True) if name in names_of(kind))[name] = value
+    data, plan, hooks = parts
+    return fit(network, TrainingData(**data), TrainingPlan(**plan), streams=streams, hooks=Hooks(**hooks))
+
+
+def names_of(kind: type) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def held(rows, labels, weights=None) -> TrainingData:
+    return TrainingData(rows=rows, labels=labels, sample_weight=weights)
 
 
 def one_number_net(weight: float) -> Network:
@@ -151,7 +167,7 @@ def test_patience_takes_a_higher_accuracy_for_better():
 @pytest.mark.parametrize("figure", ["seconds", "colour"])
 def test_a_figure_that_training_does_not_have_is_refused(figure):
     with pytest.raises(UsageError, match="choose one of train_loss"):
-        train(net(2), *blobs(4), best_by=figure, validation=blobs(4))
+        train(net(2), *blobs(4), best_by=figure, validation=held(*blobs(4)))
 
 
 def test_the_best_epoch_needs_validation_rows():
@@ -168,7 +184,7 @@ def test_stopping_gives_back_the_weights_of_the_best_epoch():
         rows,
         1 - labels,
         epochs=50,
-        validation=(rows, labels),
+        validation=held(rows, labels),
         stop=EarlyStopping("validation_loss", epochs=3),
         best_by="validation_loss",
         on_epoch=lambda epoch: kept.append(network.params.copy()),
@@ -186,7 +202,7 @@ def test_without_best_by_the_last_weights_stay():
         network,
         rows,
         1 - labels,
-        validation=(rows, labels),
+        validation=held(rows, labels),
         on_epoch=lambda epoch: kept.append(network.params.copy()),
     )
     np.testing.assert_array_equal(network.params, kept[-1])
@@ -197,8 +213,8 @@ def test_validation_agrees_with_evaluate_and_counts_by_weight():
     network = net(2)
     weights = np.zeros(40)
     weights[:3] = 1
-    history = train(network, rows, labels, validation=(rows, labels, weights))
-    loss, accuracy = evaluate(network, rows[:3], labels[:3], loss=SoftmaxCrossEntropy())
+    history = train(network, rows, labels, validation=held(rows, labels, weights))
+    loss, accuracy = evaluate(network, held(rows[:3], labels[:3]), loss=SoftmaxCrossEntropy())
     assert history[-1].validation_loss == pytest.approx(loss, rel=1e-12)
     assert history[-1].validation_accuracy == pytest.approx(accuracy)
 
@@ -217,14 +233,14 @@ def test_the_averaged_weights_are_validated_and_given_back():
         epochs=2,
         hits=None,
         average=average,
-        validation=(row, target),
+        validation=held(row, target),
     )
     assert [e.validation_loss for e in history] == [1.0, 0.5625]
     assert [e.train_loss for e in history] == [4.0, 1.0]
     assert network.params.tolist() == [0.375]
 
 
-def test_a_penalty_joins_loss_and_gradient():
+def test_a_regularizer_joins_loss_and_gradient():
     # Loss 4·w² plus w² at w = 1: 5, gradient 8 + 2, rate 0.05: w = 0.5.
     network = one_number_net(1.0)
 
@@ -241,7 +257,7 @@ def test_a_penalty_joins_loss_and_gradient():
         rate=0.05,
         epochs=1,
         hits=None,
-        penalty=penalty,
+        regularizer=penalty,
     )
     assert history[0].train_loss == 5.0
     assert network.params.tolist() == [0.5]
@@ -278,7 +294,7 @@ def test_with_validation_the_weights_before_the_explosion_come_back():
             schedule=lambda step, steps: 0.25 if step < 2 else 1e200,
             epochs=9,
             hits=None,
-            validation=(row, target),
+            validation=held(row, target),
         )
     assert network.params.tolist() == [0.25]
 
@@ -327,6 +343,6 @@ def test_it_learns_what_is_there_to_learn():
         optimizer=Adam(network.params.size, network.dtype),
         rate=0.01,
         epochs=10,
-        validation=blobs(200, seed=1),
+        validation=held(*blobs(200, seed=1)),
     )
     assert history[-1].validation_accuracy > 0.95

@@ -12,7 +12,7 @@ from pipeline.nn.losses import SoftmaxCrossEntropy
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import Adam
 from pipeline.nn.schedules import Constant
-from pipeline.training import Streams, fit
+from pipeline.training import Streams, TrainingData, TrainingPlan, fit
 from pipeline.training import zero_columns as under_test
 from pipeline.training.zero_columns import SortedColumns, sorted_columns
 
@@ -34,18 +34,15 @@ def trained(pictures: np.ndarray, monkeypatch=None) -> tuple[np.ndarray, list[fl
     if monkeypatch is not None:
         monkeypatch.setattr("pipeline.training.loop.sorted_columns", lambda network, rows: None)
     net, labels = network(), np.arange(len(pictures)) % 3
-    history = fit(
-        net,
-        pictures,
-        labels,
+    plan = TrainingPlan(
         loss=SoftmaxCrossEntropy(),
         optimizer=Adam(net.params.size, net.dtype),
         schedule=Constant(learning_rate=0.01),
         epochs=4,
         batch_size=8,
-        streams=Streams.of(0),
-        validation=(pictures, labels),
     )
+    data = TrainingData(rows=pictures, labels=labels, validation=TrainingData(rows=pictures, labels=labels))
+    history = fit(net, data, plan, streams=Streams.of(0))
     return net.params.copy(), [epoch.validation_loss for epoch in history]
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.errors import UsageError
+from pipeline.checks import number, whole_number
 from pipeline.evaluation.robustness.attacks import Ball, Target
-from pipeline.nn.checks import number
 from pipeline.nn.network import Network
 
 
@@ -54,9 +53,7 @@ class AdversarialTraining:
     def __init__(
         self, epsilon: float, *, norm: str = "Linf", steps: int = 1, step: float | None = None, share: float = 1.0
     ) -> None:
-        if type(steps) is not int or steps < 1:
-            raise UsageError(f"Adversarial training takes a whole number of steps of at least 1, found {steps!r}.")
-        self.ball, self.steps = Ball(norm, epsilon), steps
+        self.ball, self.steps = Ball(norm, epsilon), whole_number("The steps of adversarial training", steps)
         default = 1.25 if steps == 1 else 2.5 / steps
         self.step = default if step is None else number("The step of adversarial training", step, above=0)
         self.share = number("The share of adversarial training", share, above=0, at_most=1)

@@ -13,9 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.checks import one_of
+from pipeline.checks import number, one_of
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 from pipeline.nn.losses import softmax
 from pipeline.nn.network import PREDICT_ROWS, Network
 from pipeline.nn.workspace import Pass
@@ -76,11 +75,11 @@ class Target:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._run = Pass(wants_input_gradient=True)
+        self._ctx = Pass(wants_input_gradient=True)
 
     def logits(self, pictures: np.ndarray) -> np.ndarray:
         """Logits (n, classes); the next call writes over them."""
-        return self.network.forward(pictures, self._run)[0]
+        return self.network.forward(pictures, self._ctx)[0]
 
     def gradient(
         self, pictures: np.ndarray, labels: np.ndarray, towards: np.ndarray | None = None
@@ -92,7 +91,7 @@ class Target:
         direction: a network that is sure of itself would otherwise have gradients that float32 rounds to 0,
         and only seem robust. The arrays are written over by the next call; so are the network's own `grads`.
         """
-        logits, backward = self.network.forward(pictures, self._run)
+        logits, backward = self.network.forward(pictures, self._ctx)
         wrong = logits.argmax(axis=1) != labels
         rows = np.arange(len(labels))
         if towards is None:

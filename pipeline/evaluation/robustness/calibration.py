@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.checks import whole_number
 from pipeline.errors import UsageError
 
 
@@ -48,8 +49,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15
     Raises UsageError for shapes that do not fit, values outside [0, 1] and fewer than 1 bin.
     """
     confidence, correct = _confidence(probabilities, labels)
-    if type(bins) is not int or bins < 1:
-        raise UsageError(f"A reliability curve takes a whole number of bins of at least 1, found {bins!r}.")
+    whole_number("The bins of a reliability curve", bins)
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     rows = np.bincount(place, minlength=bins)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.checks import number, whole_number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 from pipeline.nn.layers import Dense, Flatten, Layer
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
@@ -85,8 +85,7 @@ def certify(
     number("σ of a certificate", sigma, above=0)
     number("alpha of a certificate", alpha, above=0, below=1)
     for name, count in (("n0", n0), ("n", n)):
-        if type(count) is not int or count < 1:
-            raise UsageError(f"{name} of a certificate must be a whole number of at least 1, found {count!r}.")
+        whole_number(f"{name} of a certificate", count)
     sampler = _Sampler(network, images, sigma, threads)
     chosen = sampler.counts(n0, rng=rng).argmax(axis=1)
     votes = sampler.counts(n, rng=rng)[np.arange(len(images)), chosen]
@@ -115,7 +114,7 @@ class _Sampler:
     """Counts answers to noisy pictures. With a dense layer first, x·W + b of the rows and of the noise are apart."""
 
     def __init__(self, network: Network, images: np.ndarray, sigma: float, threads: int) -> None:
-        self.network, self.run = network, Pass(threads=threads)
+        self.network, self.ctx = network, Pass(threads=threads)
         self.scale = network.dtype.type(sigma)
         layers = network.layers
         start = next((i for i, layer in enumerate(layers) if not isinstance(layer, Flatten)), len(layers))
@@ -151,7 +150,7 @@ class _Sampler:
             yield noise if self.dense is None else noise.reshape(len(noise), -1) @ self.dense.params["weight"]
 
     def _answers(self, row: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        x = np.add(noise, row, out=self.run.array(self, "noisy", noise.shape, noise.dtype))
+        x = np.add(noise, row, out=self.ctx.array(self, "noisy", noise.shape, noise.dtype))
         for layer in self.rest:
-            x, _ = layer.forward(x, self.run)
+            x, _ = layer.forward(x, self.ctx)
         return x.argmax(axis=1)

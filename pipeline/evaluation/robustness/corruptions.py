@@ -21,7 +21,7 @@ import numpy as np
 from scipy import ndimage
 
 from pipeline.augment.noise import gaussian
-from pipeline.checks import one_of
+from pipeline.checks import one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness import warps
 
@@ -77,11 +77,7 @@ def corrupt(images: np.ndarray, name: str, severity: int, *, rng: np.random.Gene
 def check_severity(name: str, severity: object) -> None:
     """Raises UsageError for an unknown corruption or a severity other than 0 … 5."""
     one_of("corruption", name, SEVERITIES)
-    if type(severity) is not int or not 0 <= severity <= MOST_SEVERE:
-        raise UsageError(
-            f"The severity of {name} must be a whole number from 0 (the picture itself) to {MOST_SEVERE}, "
-            f"found {severity!r}."
-        )
+    whole_number(f"The severity of {name}", severity, at_least=0, at_most=MOST_SEVERE)
 
 
 def _shot_noise(images: np.ndarray, photons: float, *, rng: np.random.Generator) -> np.ndarray:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.checks import one_of
+from pipeline.checks import number, one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.attacks import Ball, Target, lengths
-from pipeline.nn.checks import number
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class PGD:
     name = "PGD"
 
     def __post_init__(self) -> None:
-        _count("PGD steps", self.steps)
-        _count("PGD restarts", self.restarts)
+        whole_number("PGD steps", self.steps)
+        whole_number("PGD restarts", self.restarts)
         number("PGD step", self.step, above=0)
 
     def run(
@@ -103,7 +102,7 @@ class RandomSearch:
     name = "random search"
 
     def __post_init__(self) -> None:
-        _count("random search queries", self.queries)
+        whole_number("random search queries", self.queries)
         number("random search share", self.share, above=0, at_most=1)
 
     def run(
@@ -175,8 +174,3 @@ def _windows(n: int, side: int, width: int, rng: np.random.Generator) -> np.ndar
     pixels = np.arange(side)
     rows, columns = (pixels >= first) & (pixels < first + width)
     return rows[:, :, None] & columns[:, None, :]
-
-
-def _count(what: str, value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise UsageError(f"{what} must be a whole number of at least 1, found {value!r}.")

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from pipeline.nn.checks import number
+from pipeline.checks import number
 from pipeline.nn.layers.base import Backward, Layer
 from pipeline.nn.workspace import Pass
 
@@ -18,18 +18,18 @@ from pipeline.nn.workspace import Pass
 class Linear(Layer):
     """y = x: no activation, said aloud."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         return x, lambda dy: dy
 
 
 class Sigmoid(Layer):
     """y = 1 / (1 + e⁻ˣ), slope y·(1 − y)."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        y = sigmoid(x, out=run.array(self, "y", x.shape, x.dtype))
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        y = sigmoid(x, out=ctx.array(self, "y", x.shape, x.dtype))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = np.subtract(1, y, out=run.array(self, "dx", x.shape, x.dtype))
+            dx = np.subtract(1, y, out=ctx.array(self, "dx", x.shape, x.dtype))
             dx *= y
             dx *= dy
             return dx
@@ -40,11 +40,11 @@ class Sigmoid(Layer):
 class ReLU(Layer):
     """y = max(x, 0); its slope at 0 is taken as 0."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        y = np.maximum(x, 0, out=run.array(self, "y", x.shape, x.dtype))
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        y = np.maximum(x, 0, out=ctx.array(self, "y", x.shape, x.dtype))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = run.array(self, "dx", x.shape, x.dtype)
+            dx = ctx.array(self, "dx", x.shape, x.dtype)
             return np.multiply(dy, y > 0, out=dx)
 
         return y, backward
@@ -63,13 +63,13 @@ class LeakyReLU(Layer):
     def spec(self) -> dict[str, object]:
         return {"layer": "LeakyReLU", "slope": self.slope}
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         slope = x.dtype.type(self.slope)
-        y = np.multiply(x, slope, out=run.array(self, "y", x.shape, x.dtype))
+        y = np.multiply(x, slope, out=ctx.array(self, "y", x.shape, x.dtype))
         np.maximum(x, y, out=y)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = run.array(self, "dx", x.shape, x.dtype)
+            dx = ctx.array(self, "dx", x.shape, x.dtype)
             np.maximum(x > 0, slope, out=dx)
             dx *= dy
             return dx
@@ -80,11 +80,11 @@ class LeakyReLU(Layer):
 class Tanh(Layer):
     """y = tanh x, slope 1 − y²."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        y = np.tanh(x, out=run.array(self, "y", x.shape, x.dtype))
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        y = np.tanh(x, out=ctx.array(self, "y", x.shape, x.dtype))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = np.multiply(y, y, out=run.array(self, "dx", x.shape, x.dtype))
+            dx = np.multiply(y, y, out=ctx.array(self, "dx", x.shape, x.dtype))
             np.subtract(1, dx, out=dx)
             dx *= dy
             return dx
@@ -95,14 +95,14 @@ class Tanh(Layer):
 class GELU(Layer):
     """y = x·Φ(x), slope Φ(x) + x·φ(x), of the normal distribution (Hendrycks and Gimpel 2016, exact form)."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         from scipy.special import ndtr  # takes longer to import than the rest of the network
 
-        below = ndtr(x, out=run.array(self, "below", x.shape, x.dtype))
-        y = np.multiply(x, below, out=run.array(self, "y", x.shape, x.dtype))
+        below = ndtr(x, out=ctx.array(self, "below", x.shape, x.dtype))
+        y = np.multiply(x, below, out=ctx.array(self, "y", x.shape, x.dtype))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = np.multiply(x, x, out=run.array(self, "dx", x.shape, x.dtype))
+            dx = np.multiply(x, x, out=ctx.array(self, "dx", x.shape, x.dtype))
             dx *= -0.5
             np.exp(dx, out=dx)
             dx *= x
@@ -117,11 +117,11 @@ class GELU(Layer):
 class Softplus(Layer):
     """y = log(1 + eˣ), slope 1 / (1 + e⁻ˣ)."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        y = np.logaddexp(x, 0, out=run.array(self, "y", x.shape, x.dtype))
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        y = np.logaddexp(x, 0, out=ctx.array(self, "y", x.shape, x.dtype))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = sigmoid(x, out=run.array(self, "dx", x.shape, x.dtype))
+            dx = sigmoid(x, out=ctx.array(self, "dx", x.shape, x.dtype))
             dx *= dy
             return dx
 

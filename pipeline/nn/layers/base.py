@@ -1,6 +1,6 @@
 """What a layer is. Each states its forward pass and, right below it, the backward pass.
 
-`forward(x, run)` takes a batch x (n, *shape) and gives the output y together with a function
+`forward(x, ctx)` takes a batch x (n, *shape) and gives the output y together with a function
 `backward(dy) -> dx`, which takes ∂L/∂y, adds nothing but *writes* the gradients of the layer's own
 parameters, and gives ∂L/∂x. What backward needs from forward it sees as a closure; the layer itself
 stores nothing, so its forward is safe in several threads at once (but for running moments, in training).
@@ -51,7 +51,7 @@ class Layer:
     def initialize(self, rng: np.random.Generator) -> None:
         """Fill `params` and `state` with their first values."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         """y (n, *output_shape) and the function that takes ∂L/∂y to ∂L/∂x."""
         raise NotImplementedError
 

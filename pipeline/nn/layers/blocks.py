@@ -54,29 +54,29 @@ def pair(name: str, value: object) -> tuple[int, int]:
     return both
 
 
-def to_blocks(x: np.ndarray, owner: object, run: Pass) -> np.ndarray:
+def to_blocks(x: np.ndarray, owner: object, ctx: Pass) -> np.ndarray:
     """Pictures (n, height, width) or (n, channels, height, width) in blocks; those in blocks already as they are."""
     if x.ndim == 5:
         return x
     n, height, width = x.shape[0], *x.shape[-2:]
     channels, lanes = (1 if x.ndim == 3 else x.shape[1]), lanes_for(n)
-    out = run.array(owner, "in blocks", (n // lanes, height, channels, width, lanes), x.dtype)
+    out = ctx.array(owner, "in blocks", (n // lanes, height, channels, width, lanes), x.dtype)
     np.copyto(out, x.reshape(-1, lanes, channels, height, width).transpose(0, 3, 2, 4, 1))
     return out
 
 
-def from_blocks(x: np.ndarray, owner: object, run: Pass) -> np.ndarray:
+def from_blocks(x: np.ndarray, owner: object, ctx: Pass) -> np.ndarray:
     """Pictures (n, channels, height, width) for pictures in blocks; anything else as it is."""
     if x.ndim != 5:
         return x
     blocks, height, channels, width, lanes = x.shape
-    out = run.array(owner, "in rows", (blocks * lanes, channels, height, width), x.dtype)
+    out = ctx.array(owner, "in rows", (blocks * lanes, channels, height, width), x.dtype)
     np.copyto(out.reshape(blocks, lanes, channels, height, width), x.transpose(0, 4, 2, 1, 3))
     return out
 
 
-def way_back(x: np.ndarray, owner: object, run: Pass) -> Callable[[np.ndarray], np.ndarray]:
+def way_back(x: np.ndarray, owner: object, ctx: Pass) -> Callable[[np.ndarray], np.ndarray]:
     """What takes a gradient in blocks to the form that the layer's input x has."""
     if x.ndim == 5:
         return lambda dx: dx
-    return lambda dx: from_blocks(dx, owner, run).reshape(x.shape)
+    return lambda dx: from_blocks(dx, owner, ctx).reshape(x.shape)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.checks import one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.layers.base import Backward, Layer, Shape
@@ -85,13 +86,8 @@ class Conv2D(Layer):
         init: str = "he",
     ) -> None:
         super().__init__()
-        if type(filters) is not int or filters < 1:
-            raise UsageError(f"Conv2D: filters must be a whole number of at least 1, found {filters!r}.")
-        if padding not in PADDINGS:
-            raise UsageError(f"Conv2D: padding must be one of {', '.join(PADDINGS)}, found {padding!r}.")
-        if init not in INITIALIZERS:
-            raise UsageError(f"Conv2D: init must be one of {', '.join(INITIALIZERS)}, found {init!r}.")
-        self.filters, self.padding, self.bias, self.init = filters, padding, bias, init
+        self.filters, self.bias = whole_number("Conv2D: filters", filters), bias
+        self.padding, self.init = one_of("padding", padding, PADDINGS), one_of("initializer", init, INITIALIZERS)
         self.kernel, self.stride = pair("Conv2D kernel", kernel), pair("Conv2D stride", stride)
 
     def spec(self) -> dict[str, object]:
@@ -137,20 +133,20 @@ class Conv2D(Layer):
         if self.bias:
             self.params["bias"][...] = 0
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        to_input = way_back(x, self, run)
-        x = to_blocks(x, self, run)
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        to_input = way_back(x, self, ctx)
+        x = to_blocks(x, self, ctx)
         weight, filters = self.params["weight"], self.filters
         blocks, height, channels, width, lanes = x.shape
         down, across = self.axes(height, width)
         seen, run_length = channels * across.kernel, across.outputs * lanes
         unrolled_shape = (height, channels, across.kernel, across.outputs, lanes)
-        y = run.array(self, "y", (blocks, down.outputs, filters, across.outputs, lanes), weight.dtype)
+        y = ctx.array(self, "y", (blocks, down.outputs, filters, across.outputs, lanes), weight.dtype)
         by_row = np.ascontiguousarray(weight.transpose(0, 2, 1, 3)).reshape(filters, down.kernel * seen)
 
         def unrolled_rows(block: int, part: int) -> np.ndarray:
             """The block unrolled: (height, channels·kernel width, output width·lanes)."""
-            unrolled = run.array(self, f"unrolled {part}", unrolled_shape, weight.dtype)
+            unrolled = ctx.array(self, f"unrolled {part}", unrolled_shape, weight.dtype)
             unroll(x[block], across, out=unrolled)
             return unrolled.reshape(height, seen, run_length)
 
@@ -164,11 +160,11 @@ class Conv2D(Layer):
             if self.bias:
                 rows += self.params["bias"][:, None]
 
-        run.share(blocks, forward_block)
+        ctx.share(blocks, forward_block)
 
         def backward(dy: np.ndarray) -> np.ndarray | None:
-            wants_dx = run.wants_input_gradient or not self.is_first
-            dx = run.array(self, "dx", x.shape, weight.dtype) if wants_dx else None
+            wants_dx = ctx.wants_input_gradient or not self.is_first
+            dx = ctx.array(self, "dx", x.shape, weight.dtype) if wants_dx else None
             # The other way round, each input row is a product with the output rows that see it, which lie one
             # behind the other too: the first of them sees it through the last tap.
             by_input = np.ascontiguousarray(weight[:, :, ::-1].transpose(1, 3, 2, 0))
@@ -177,7 +173,7 @@ class Conv2D(Layer):
             def backward_block(block: int, part: int) -> tuple[np.ndarray, np.ndarray]:
                 """Write the block's part of dx; give its share of ∂L/∂by_input and of ∂L/∂bias."""
                 unrolled = unrolled_rows(block, part)  # again: keeping it for all blocks costs more
-                dunrolled = run.array(self, f"dunrolled {part}", unrolled.shape, weight.dtype) if wants_dx else None
+                dunrolled = ctx.array(self, f"dunrolled {part}", unrolled.shape, weight.dtype) if wants_dx else None
                 drows = dy[block].reshape(down.outputs, filters, run_length)
                 dweight = np.zeros_like(by_input)
                 for i in range(height):
@@ -191,7 +187,7 @@ class Conv2D(Layer):
                     fold(dunrolled.reshape(unrolled_shape), across, out=dx[block])
                 return dweight, drows.sum(axis=2).sum(axis=0)
 
-            dweights, dbiases = zip(*run.share(blocks, backward_block), strict=True)
+            dweights, dbiases = zip(*ctx.share(blocks, backward_block), strict=True)
             dweight = sum(dweights).reshape(channels, across.kernel, down.kernel, filters)
             self.grads["weight"][...] = dweight[:, :, ::-1].transpose(3, 0, 2, 1)
             if self.bias:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.checks import one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.layers.base import Backward, Layer, Shape
@@ -17,12 +18,12 @@ class Flatten(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         return (int(np.prod(shape)),)
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        rows = from_blocks(x, self, run)
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        rows = from_blocks(x, self, ctx)
 
         def backward(dy: np.ndarray) -> np.ndarray:
             dx = dy.reshape(rows.shape)
-            return to_blocks(dx, self, run) if x.ndim == 5 else dx
+            return to_blocks(dx, self, ctx) if x.ndim == 5 else dx
 
         return rows.reshape(len(rows), -1), backward
 
@@ -35,11 +36,8 @@ class Dense(Layer):
 
     def __init__(self, units: int, *, bias: bool = True, init: str = "he") -> None:
         super().__init__()
-        if units < 1:
-            raise UsageError(f"Dense: units must be at least 1, found {units}.")
-        if init not in INITIALIZERS:
-            raise UsageError(f"Dense: init must be one of {', '.join(INITIALIZERS)}, found {init!r}.")
-        self.units, self.bias, self.init = units, bias, init
+        self.units, self.bias = whole_number("Dense: units", units), bias
+        self.init = one_of("initializer", init, INITIALIZERS)
 
     def spec(self) -> dict[str, object]:
         return {"layer": "Dense", "units": self.units, "bias": self.bias, "init": self.init}
@@ -65,10 +63,10 @@ class Dense(Layer):
         if self.bias:
             self.params["bias"][...] = 0
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         columns = x.shape[1]
         weight = self.params["weight"][:columns]
-        y = np.dot(x, weight, out=run.array(self, "y", (len(x), self.units), weight.dtype))
+        y = np.dot(x, weight, out=ctx.array(self, "y", (len(x), self.units), weight.dtype))
         if self.bias:
             y += self.params["bias"]
 
@@ -77,8 +75,8 @@ class Dense(Layer):
             self.grads["weight"][columns:] = 0
             if self.bias:
                 dy.sum(axis=0, out=self.grads["bias"])
-            if self.is_first and not run.wants_input_gradient:
+            if self.is_first and not ctx.wants_input_gradient:
                 return None
-            return np.dot(dy, weight.T, out=run.array(self, "dx", x.shape, weight.dtype))
+            return np.dot(dy, weight.T, out=ctx.array(self, "dx", x.shape, weight.dtype))
 
         return y, backward

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.workspace import Pass
 
@@ -35,9 +35,9 @@ class Deslant(Layer):
             raise UsageError(f"Deslant takes pictures (height, width), found shape {shape}: put it first of all.")
         return shape
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         n, height, width = x.shape
-        ink = np.multiply(x, x, out=run.array(self, "ink", x.shape, x.dtype))
+        ink = np.multiply(x, x, out=ctx.array(self, "ink", x.shape, x.dtype))
         places = _places(height, width, x.dtype)
         mass, down, right, down_right, down_down = ink.reshape(n, -1).dot(places).T
         mass = np.where(mass > 0, mass, 1)
@@ -51,13 +51,13 @@ class Deslant(Layer):
         whole = np.floor(step)
         part = (step - whole)[:, :, None]
         reach = int(self.limit * height) + 2  # no row is moved farther
-        wide = run.array(self, "wide", (n, height, width + 2 * reach), x.dtype)
+        wide = ctx.array(self, "wide", (n, height, width + 2 * reach), x.dtype)
         wide[:, :, :reach] = wide[:, :, reach + width :] = 0
         wide[:, :, reach : reach + width] = x
         columns = (whole.astype(np.intp) + reach)[:, :, None] + np.arange(width + 1)
         seen = np.take_along_axis(wide, columns, axis=2)
-        rise = np.subtract(seen[:, :, 1:], seen[:, :, :-1], out=run.array(self, "rise", x.shape, x.dtype))
-        y = np.multiply(rise, part, out=run.array(self, "y", x.shape, x.dtype))
+        rise = np.subtract(seen[:, :, 1:], seen[:, :, :-1], out=ctx.array(self, "rise", x.shape, x.dtype))
+        y = np.multiply(rise, part, out=ctx.array(self, "y", x.shape, x.dtype))
         y += seen[:, :, :-1]
 
         def backward(dy: np.ndarray) -> np.ndarray:

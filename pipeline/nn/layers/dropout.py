@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 from pipeline.nn.layers.base import Backward, Layer
 from pipeline.nn.layers.blocks import to_blocks
 from pipeline.nn.workspace import Pass
@@ -29,10 +29,10 @@ class Dropout(Layer):
     def describe(self) -> str:
         return f"Dropout {self.rate:g}"
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        if not run.train or self.rate == 0:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        if not ctx.train or self.rate == 0:
             return x, lambda dy: dy
-        if run.rng is None:
+        if ctx.rng is None:
             raise UsageError("Dropout draws random numbers in training: give the pass an rng, Pass(train=True, rng=…).")
         # Drawn as float32 and picture by picture, whatever x's dtype and order in memory (blocks.py): equal
         # seeds drop equal units.
@@ -40,14 +40,14 @@ class Dropout(Layer):
         if x.ndim == 5:
             blocks, height, channels, width, lanes = shape
             shape = (blocks * lanes, channels, height, width)
-        chance = run.rng.random(dtype=np.float32, out=run.array(self, "chance", shape, np.dtype(np.float32)))
+        chance = ctx.rng.random(dtype=np.float32, out=ctx.array(self, "chance", shape, np.dtype(np.float32)))
         if x.ndim == 5:
-            chance = to_blocks(chance, self, run)
-        factor = run.array(self, "factor", x.shape, x.dtype)
+            chance = to_blocks(chance, self, ctx)
+        factor = ctx.array(self, "factor", x.shape, x.dtype)
         np.copyto(factor, chance >= self.rate)
         factor *= x.dtype.type(1 / (1 - self.rate))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            return np.multiply(dy, factor, out=run.array(self, "dx", x.shape, x.dtype))
+            return np.multiply(dy, factor, out=ctx.array(self, "dx", x.shape, x.dtype))
 
-        return np.multiply(x, factor, out=run.array(self, "y", x.shape, x.dtype)), backward
+        return np.multiply(x, factor, out=ctx.array(self, "y", x.shape, x.dtype)), backward

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.checks import number
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.workspace import Pass
 
@@ -47,27 +47,27 @@ class BatchNorm(Layer):
         self.state["mean"][...] = 0
         self.state["variance"][...] = 1
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]
         blocks, outer = x.shape[:2] if x.ndim == 5 else (1, len(x))
         shape = (blocks, outer, len(gamma), x.size // (blocks * outer * len(gamma)))
         m = x.size // len(gamma)  # numbers that a mean is taken over
         xs = x.reshape(shape)
-        centred = run.array(self, "centred", shape, x.dtype)
-        y = run.array(self, "y", shape, x.dtype)
+        centred = ctx.array(self, "centred", shape, x.dtype)
+        y = ctx.array(self, "y", shape, x.dtype)
 
         def per_channel(values: np.ndarray) -> np.ndarray:
             return values.astype(x.dtype)[:, None]
 
-        mean = sum(run.share(blocks, lambda b, _: _sums(xs[b]))) / m if run.train else self.state["mean"]
+        mean = sum(ctx.share(blocks, lambda b, _: _sums(xs[b]))) / m if ctx.train else self.state["mean"]
         shift = per_channel(mean)
 
         def centre(b: int, _: int) -> np.ndarray | None:
             np.subtract(xs[b], shift, out=centred[b])
-            return _sums(centred[b], centred[b]) if run.train else None
+            return _sums(centred[b], centred[b]) if ctx.train else None
 
-        squares = run.share(blocks, centre)
-        if run.train:
+        squares = ctx.share(blocks, centre)
+        if ctx.train:
             variance = sum(squares) / m
             self._remember(mean, variance * (m / max(m - 1, 1)))
         else:
@@ -79,20 +79,20 @@ class BatchNorm(Layer):
             np.multiply(centred[b], factor, out=y[b])
             y[b] += beta
 
-        run.share(blocks, stretch)
+        ctx.share(blocks, stretch)
 
         def backward(dy: np.ndarray) -> np.ndarray:
             dys = dy.reshape(shape)
-            sums = run.share(blocks, lambda b, _: (_sums(dys[b]), _sums(dys[b], centred[b])))
+            sums = ctx.share(blocks, lambda b, _: (_sums(dys[b]), _sums(dys[b], centred[b])))
             dbeta, dcentred = (sum(parts) for parts in zip(*sums, strict=True))
             self.grads["beta"][...] = dbeta
             self.grads["gamma"][...] = dcentred * scale
-            dx = run.array(self, "dx", shape, x.dtype)
+            dx = ctx.array(self, "dx", shape, x.dtype)
             # The batch's own moments move with x; running moments do not.
             slope, offset = per_channel(-(scale**2) * dcentred / m), per_channel(-dbeta / m)
 
             def backward_block(b: int, _: int) -> None:
-                if run.train:
+                if ctx.train:
                     np.multiply(centred[b], slope, out=dx[b])
                     dx[b] += dys[b]
                     dx[b] += offset
@@ -100,7 +100,7 @@ class BatchNorm(Layer):
                 else:
                     np.multiply(dys[b], factor, out=dx[b])
 
-            run.share(blocks, backward_block)
+            ctx.share(blocks, backward_block)
             return dx.reshape(x.shape)
 
         return y.reshape(x.shape), backward

@@ -63,9 +63,9 @@ class MaxPool2D(_Pool2D):
             for step in _doublings(size, stride)
         ]
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        to_input = way_back(x, self, run)
-        x = to_blocks(x, self, run)
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        to_input = way_back(x, self, ctx)
+        x = to_blocks(x, self, ctx)
         steps = self.steps()
         if not steps:
             return x, to_input
@@ -73,7 +73,7 @@ class MaxPool2D(_Pool2D):
         for number, (axis, shift, stride) in enumerate(steps):
             shape = list(levels[-1].shape)
             shape[1 + axis] = (shape[1 + axis] - shift - 1) // stride + 1
-            levels.append(run.array(self, f"level {number}", tuple(shape), x.dtype))
+            levels.append(ctx.array(self, f"level {number}", tuple(shape), x.dtype))
 
         def forward_block(block: int, part: int) -> None:
             for number, (axis, shift, stride) in enumerate(steps):
@@ -81,10 +81,10 @@ class MaxPool2D(_Pool2D):
                 here, there = (_view(levels[number][block], axis, on, stride, out) for on in (0, shift))
                 np.maximum(here, there, out=out)
 
-        run.share(len(x), forward_block)
+        ctx.share(len(x), forward_block)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = run.array(self, "dx", x.shape, x.dtype)
+            dx = ctx.array(self, "dx", x.shape, x.dtype)
 
             def backward_block(block: int, part: int) -> None:
                 d = dy[block]
@@ -92,14 +92,14 @@ class MaxPool2D(_Pool2D):
                     axis, shift, stride = steps[number]
                     level = levels[number][block]
                     here, there = (_view(level, axis, on, stride, d) for on in (0, shift))
-                    dlevel = run.array(self, f"d {number} {part}", level.shape, x.dtype) if number else dx[block]
+                    dlevel = ctx.array(self, f"d {number} {part}", level.shape, x.dtype) if number else dx[block]
                     dlevel[...] = 0
                     dhere, dthere = (_view(dlevel, axis, on, stride, d) for on in (0, shift))
                     np.multiply(d, here >= there, out=dhere)
-                    dthere += np.subtract(d, dhere, out=run.array(self, f"rest {number} {part}", d.shape, x.dtype))
+                    dthere += np.subtract(d, dhere, out=ctx.array(self, f"rest {number} {part}", d.shape, x.dtype))
                     d = dlevel
 
-            run.share(len(x), backward_block)
+            ctx.share(len(x), backward_block)
             return to_input(dx)
 
         return levels[-1], backward
@@ -108,17 +108,17 @@ class MaxPool2D(_Pool2D):
 class AveragePool2D(_Pool2D):
     """y = the mean of each window."""
 
-    def forward(self, x: np.ndarray, run: Pass) -> tuple[np.ndarray, Backward]:
-        to_input = way_back(x, self, run)
-        x = to_blocks(x, self, run)
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        to_input = way_back(x, self, ctx)
+        x = to_blocks(x, self, ctx)
         blocks, _, channels, width, lanes = x.shape
         _, height_out, width_out = self.output_shape((channels, x.shape[1], width))
-        y = run.array(self, "y", (blocks, height_out, channels, width_out, lanes), x.dtype)
+        y = ctx.array(self, "y", (blocks, height_out, channels, width_out, lanes), x.dtype)
         row_shape = (height_out, channels, width, lanes)
         share = x.dtype.type(1 / math.prod(self.size))
 
         def forward_block(block: int, part: int) -> None:
-            rows = run.array(self, f"rows {part}", row_shape, x.dtype)
+            rows = ctx.array(self, f"rows {part}", row_shape, x.dtype)
             rows[...] = 0
             for on in range(self.size[0]):
                 rows += _view(x[block], DOWN, on, self.stride[0], rows)
@@ -127,13 +127,13 @@ class AveragePool2D(_Pool2D):
                 y[block] += _view(rows, ACROSS, on, self.stride[1], y[block])
             y[block] *= share
 
-        run.share(blocks, forward_block)
+        ctx.share(blocks, forward_block)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = run.array(self, "dx", x.shape, x.dtype)
+            dx = ctx.array(self, "dx", x.shape, x.dtype)
 
             def backward_block(block: int, part: int) -> None:
-                drows = run.array(self, f"drows {part}", row_shape, x.dtype)
+                drows = ctx.array(self, f"drows {part}", row_shape, x.dtype)
                 drows[...] = 0
                 for on in range(self.size[1]):
                     columns = _view(drows, ACROSS, on, self.stride[1], dy[block])
@@ -144,7 +144,7 @@ class AveragePool2D(_Pool2D):
                     pixels = _view(dx[block], DOWN, on, self.stride[0], drows)
                     pixels += drows
 
-            run.share(blocks, backward_block)
+            ctx.share(blocks, backward_block)
             return to_input(dx)
 
         return y, backward

@@ -1,6 +1,6 @@
-"""The slow twin: the same network in plain loops over plain lists, to be read first and to be tested against.
+"""The reference implementation: the same network in plain loops over lists, to be read first and tested against.
 
-Names and contract are those of pipeline.nn: `forward(x, run)` gives the output and `backward(dy) -> dx`,
+Names and contract are those of pipeline.nn: `forward(x, ctx)` gives the output and `backward(dy) -> dx`,
 which writes the gradients of the layer's parameters; a loss gives its value and gradient; an optimiser
 changes a flat list of parameters. A batch is a list of rows, a row a list of numbers, or for pictures a list
 of lists. Nothing here checks its arguments: that is what the fast one does.

@@ -45,7 +45,7 @@ class Conv2D(Layer):
         shapes: dict[str, Shape] = {"weight": (self.filters, channels, *self.kernel)}
         return shapes | ({"bias": (self.filters,)} if self.bias else {})
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         x, to_input = _with_channels(x)
         weight = self.params["weight"]
         shape = self.output_shape((len(x[0]), len(x[0][0]), len(x[0][0][0])))
@@ -100,7 +100,7 @@ class Pool2D(Layer):
         """The output of a window in a channel (height, width), and its slope with regard to each pixel."""
         raise NotImplementedError
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         x, to_input = _with_channels(x)
         shape = self.output_shape((len(x[0]), len(x[0][0]), len(x[0][0][0])))
         y = zeros((len(x), *shape))

@@ -18,7 +18,7 @@ class Deslant(Layer):
         super().__init__()
         self.limit = limit
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         slants = [_Slant(picture) for picture in x]
         y = [self._sheared(picture, slant) for picture, slant in zip(x, slants, strict=True)]
 

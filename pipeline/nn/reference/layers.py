@@ -36,7 +36,7 @@ class Layer:
         """Names and shapes of what training leaves in the layer without a gradient."""
         return {}
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         """The output for a batch x, and the function that takes ∂L/∂y to ∂L/∂x."""
         raise NotImplementedError
 
@@ -47,7 +47,7 @@ class Flatten(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         return (math.prod(shape),)
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         shape = _shape(x)
 
         def backward(dy: Nested) -> Nested:
@@ -69,7 +69,7 @@ class Dense(Layer):
     def param_shapes(self, shape: Shape) -> dict[str, Shape]:
         return {"weight": (shape[0], self.units)} | ({"bias": (self.units,)} if self.bias else {})
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         weight = self.params["weight"]
         inputs = len(weight)
         y = zeros((len(x), self.units))
@@ -92,7 +92,7 @@ class Dense(Layer):
                     for n in range(len(x)):
                         total += dy[n][j]
                     self.grads["bias"][j] = total
-            if self.is_first and not run.wants_input_gradient:
+            if self.is_first and not ctx.wants_input_gradient:
                 return None
             dx = zeros((len(x), inputs))
             for n in range(len(x)):
@@ -115,7 +115,7 @@ class Activation(Layer):
     def derivative(self, x: float) -> float:
         raise NotImplementedError
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         def backward(dy: Nested) -> Nested:
             return each(lambda number, d: d * self.derivative(number), x, dy)
 
@@ -193,11 +193,11 @@ class Dropout(Layer):
         super().__init__()
         self.rate = rate
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
-        if not run.train or self.rate == 0:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
+        if not ctx.train or self.rate == 0:
             return x, lambda dy: dy
         # One draw a number, in the order of the numbers: the draws of the fast twin.
-        factor = each(lambda _: (run.rng.random(dtype=np.float32) >= self.rate) / (1 - self.rate), x)
+        factor = each(lambda _: (ctx.rng.random(dtype=np.float32) >= self.rate) / (1 - self.rate), x)
 
         def backward(dy: Nested) -> Nested:
             return each(lambda d, f: d * f, dy, factor)

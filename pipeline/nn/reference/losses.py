@@ -1,4 +1,4 @@
-"""Losses in plain loops: loss(outputs, targets, run, weights) → (mean loss, ∂loss/∂outputs)."""
+"""Losses in plain loops: loss(outputs, targets, ctx, weights) → (mean loss, ∂loss/∂outputs)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Loss:
         return 1.0
 
     def __call__(
-        self, outputs: Nested, targets: Nested, run: Pass, weights: list[float] | None = None
+        self, outputs: Nested, targets: Nested, ctx: Pass, weights: list[float] | None = None
     ) -> tuple[float, Nested]:
         counts = [self.row_weight(targets[n]) * (1.0 if weights is None else weights[n]) for n in range(len(outputs))]
         total = sum(counts)

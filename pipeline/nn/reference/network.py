@@ -59,11 +59,11 @@ class Network:
         """Pixels 0…255 as numbers 0…1."""
         return each(lambda pixel: pixel * (1 / 255), pixels)
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Callable[[Nested], Nested]]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Callable[[Nested], Nested]]:
         """Outputs for a batch x of numbers, and the backward function, which fills the layers' `grads`."""
         backwards = []
         for layer in self.layers:
-            x, backward = layer.forward(x, run)
+            x, backward = layer.forward(x, ctx)
             backwards.append(backward)
 
         def backward_all(d: Nested) -> Nested:
@@ -80,33 +80,30 @@ def fit(
     network: Network,
     rows: Nested,
     labels: Sequence[int],
+    plan: Any,
     *,
-    loss: Callable[..., tuple[float, Nested]],
-    optimizer: Any,
-    schedule: Callable[[int, int], float],
-    epochs: int,
-    batch_size: int,
     streams: Any,
 ) -> list[float]:
     """Train the network on rows of pixels and give the mean loss of each epoch.
 
-    streams: `order` shuffles the rows and `augment` draws for dropout, as in pipeline.training.
+    plan: loss, optimizer, schedule, epochs and batch_size of pipeline.training's TrainingPlan, loss and optimizer
+    from this package. streams: `order` shuffles the rows and `augment` draws for dropout, as in pipeline.training.
     """
-    batch_size = min(batch_size, len(rows))
+    batch_size = min(plan.batch_size, len(rows))
     batches = math.ceil(len(rows) / batch_size)
-    run = Pass(train=True, rng=streams.augment)
+    ctx = Pass(train=True, rng=streams.augment)
     losses, step = [], 0
-    for _ in range(epochs):
+    for _ in range(plan.epochs):
         order = streams.order.permutation(len(rows)).tolist()
         total = 0.0
         for start in range(0, len(rows), batch_size):
             chosen = order[start : start + batch_size]
             x = network.to_numbers([rows[n] for n in chosen])
-            outputs, backward = network.forward(x, run)
-            value, gradient = loss(outputs, [labels[n] for n in chosen], run)
+            outputs, backward = network.forward(x, ctx)
+            value, gradient = plan.loss(outputs, [labels[n] for n in chosen], ctx)
             backward(gradient)
             params = network.params
-            optimizer.step(params, network.grads, schedule(step, epochs * batches))
+            plan.optimizer.step(params, network.grads, plan.schedule(step, plan.epochs * batches))
             network.params = params
             total += value * len(chosen)
             step += 1

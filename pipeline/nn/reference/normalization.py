@@ -22,12 +22,12 @@ class BatchNorm(Layer):
     def state_shapes(self, shape: Shape) -> dict[str, Shape]:
         return {"mean": (shape[0],), "variance": (shape[0],)}
 
-    def forward(self, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         channels = range(len(x[0]))
         y = zeros((len(x), len(x[0])))
         backwards = []
         for c in channels:
-            channel, backward_channel = self.forward_channel(c, [row[c] for row in x], run)
+            channel, backward_channel = self.forward_channel(c, [row[c] for row in x], ctx)
             backwards.append(backward_channel)
             for n in range(len(x)):
                 y[n][c] = channel[n]
@@ -42,12 +42,12 @@ class BatchNorm(Layer):
 
         return y, backward
 
-    def forward_channel(self, c: int, x: Nested, run: Pass) -> tuple[Nested, Backward]:
+    def forward_channel(self, c: int, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         """One feature, or one channel, of every row."""
         gamma, beta = self.params["gamma"][c], self.params["beta"][c]
         numbers = flat(x)
         m = len(numbers)
-        if run.train:
+        if ctx.train:
             mean = sum(numbers) / m
             variance = sum((number - mean) ** 2 for number in numbers) / m
             unbiased = variance * m / max(m - 1, 1)
@@ -62,7 +62,7 @@ class BatchNorm(Layer):
             dbeta = sum(flat(dy))
             dgamma = sum(flat(each(lambda d, z: d * z, dy, normal)))
             self.grads["beta"][c], self.grads["gamma"][c] = dbeta, dgamma
-            if not run.train:
+            if not ctx.train:
                 return each(lambda d: d * gamma / deviation, dy)
             # μ and v move with every x: what they pass on is subtracted.
             return each(lambda d, z: gamma / deviation * (d - dbeta / m - z * dgamma / m), dy, normal)

@@ -77,14 +77,14 @@ def test_a_network_trained_against_attacks_stands_them_better():
     left = {}
     for name, epsilon in (("plain", 0.0), ("against", 0.1)):
         network = small_net()
-        change, loss, run = AdversarialTraining(epsilon, steps=3), SoftmaxCrossEntropy(), Pass(train=True)
+        change, loss, ctx = AdversarialTraining(epsilon, steps=3), SoftmaxCrossEntropy(), Pass(train=True)
         optimizer = OPTIMIZERS["adam"](network.params.size, network.dtype)
         for _ in range(15):
             for start in range(0, 450, 50):
                 batch, targets = images[start : start + 50].copy(), labels[start : start + 50]
                 change(network, batch, targets, rng=rng)
-                outputs, backward = network.forward(batch, run)
-                backward(loss(outputs, targets, run)[1])
+                outputs, backward = network.forward(batch, ctx)
+                backward(loss(outputs, targets, ctx)[1])
                 optimizer.step(network.params, network.grads, 0.005)
         attacked = attack(network, images[450:], labels[450:], PGD(10, 0.25), Ball("Linf", 0.1), rng=rng)
         assert attacked.clean_correct.mean() > 0.95

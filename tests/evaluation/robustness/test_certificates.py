@@ -1,4 +1,4 @@
-"""Certificates against a linear network, whose true radius is known, SciPy's exact bounds, and a slow twin."""
+"""Certificates against a linear network, whose true radius is known, SciPy's exact bounds, and plain loops."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ def test_strength_0_gives_the_very_same_array(text):
         ("shift right 7", "A shift must be by a whole number of pixels from 0 to 6, found '7' in 'shift right 7'."),
         ("shift right -1", "A shift must be by a whole number of pixels from 0 to 6, found '-1' in 'shift right -1'."),
         ("gausian_noise 3", "There is no test condition 'gausian_noise': did you mean gaussian_noise?"),
-        ("rotate 6", "The severity of rotate must be a whole number from 0 (the picture itself) to 5, found 6."),
-        ("rotate x", "The severity of rotate must be a whole number from 0 (the picture itself) to 5, found 'x'."),
-        ("rotate ²", "The severity of rotate must be a whole number from 0 (the picture itself) to 5, found '²'."),
+        ("rotate 6", "The severity of rotate must be a whole number from 0 to 5, found 6."),
+        ("rotate x", "The severity of rotate must be a whole number from 0 to 5, found 'x'."),
+        ("rotate ²", "The severity of rotate must be a whole number from 0 to 5, found '²'."),
         ("σ -0.1", "'σ -0.1': a noise level σ must be a number from 0 to 2, found '-0.1'."),
         ("σ nan", "'σ nan': a noise level σ must be a number from 0 to 2, found 'nan'."),
         (

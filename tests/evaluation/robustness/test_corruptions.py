@@ -70,10 +70,10 @@ def test_any_picture_gives_a_picture(name, severity, side, dtype):
     ("name", "severity", "message"),
     [
         ("gausian_noise", 1, "There is no corruption 'gausian_noise': did you mean gaussian_noise?"),
-        ("rotate", 6, "The severity of rotate must be a whole number from 0 (the picture itself) to 5, found 6."),
-        ("rotate", -1, "The severity of rotate must be a whole number from 0 (the picture itself) to 5, found -1."),
-        ("rotate", 2.0, "The severity of rotate must be a whole number from 0 (the picture itself) to 5, found 2.0."),
-        ("rotate", True, "The severity of rotate must be a whole number from 0 (the picture itself) to 5, found True."),
+        ("rotate", 6, "The severity of rotate must be a whole number from 0 to 5, found 6."),
+        ("rotate", -1, "The severity of rotate must be a whole number from 0 to 5, found -1."),
+        ("rotate", 2.0, "The severity of rotate must be a whole number from 0 to 5, found 2.0."),
+        ("rotate", True, "The severity of rotate must be a whole number from 0 to 5, found True."),
     ],
 )
 def test_unknown_names_and_severities_are_refused(name, severity, message):
