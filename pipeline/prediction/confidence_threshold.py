@@ -87,6 +87,17 @@ def threshold_for(models: Sequence[Model]) -> float:
     return math.fsum(stated) / len(stated)
 
 
+def temperature_of(model: Model) -> float:
+    """What the model's logits are divided by before softmax (Guo et al. 2017), 1 where its file states none.
+
+    Raises ModelFileError.
+    """
+    temperature = _stated(model).get("temperature", 1.0)
+    if type(temperature) not in (int, float) or not 0 < temperature < math.inf:
+        raise ModelFileError(f"The model's temperature must be a number above 0, found {temperature!r:.40}: {REMEDY}")
+    return float(temperature)
+
+
 def _stated(model: Model) -> dict[str, Any]:
     stated = model.about.get(PICTURES, {})
     return stated if isinstance(stated, dict) else {}

@@ -6,7 +6,7 @@ import glob
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import DataError, UsageError
+from pipeline.nn.losses import softmax
+from pipeline.nn.network import PREDICT_ROWS
 from pipeline.prediction import model_file as model
 from pipeline.prediction import picture
-from pipeline.prediction.confidence_threshold import style_for, threshold_for
+from pipeline.prediction.confidence_threshold import style_for, temperature_of, threshold_for
+from pipeline.prediction.ensemble import Ensemble, saliency
 from pipeline.prediction.find_models import answering_files, newest_run
 from pipeline.prediction.model_file import Model
 from pipeline.prediction.picture import Prepared, Style
 from pipeline.prediction.picture.files import FORMATS
-from pipeline.prediction.saliency import saliency
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")  # looked for in folders
 STDIN = "-"
@@ -45,31 +47,58 @@ class Reader:
     def labels(self) -> list[int] | list[str]:
         return self.models[0].classes.tolist()
 
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        return Ensemble([each.network for each in self.models])
+
+    @cached_property
+    def temperatures(self) -> np.ndarray:
+        """(k, 1, 1): what each network's logits are divided by, so that its probabilities are calibrated."""
+        return np.array([temperature_of(each) for each in self.models], np.float32)[:, None, None]
+
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """(n, classes) for images (n, side, side) uint8: the mean over the networks."""
-        return np.mean([each.probabilities(images) for each in self.models], axis=0)
+        """(n, classes) for images (n, side, side), uint8 0…255 or floats 0…1: the mean over the networks."""
+        starts = range(0, max(len(images), 1), PREDICT_ROWS)
+        parts = [self.ensemble.forward(images[start : start + PREDICT_ROWS])[0] for start in starts]
+        logits = np.concatenate(parts, axis=1) / self.temperatures
+        return softmax(logits.reshape(-1, logits.shape[-1])).reshape(logits.shape).mean(axis=0)
+
+    def answers(self, images: np.ndarray, warnings: Sequence[Sequence[str]]) -> list[Answer]:
+        """What the networks say of each of images (n, side, side), with the warnings of its preparation."""
+        return [
+            Answer(
+                image=image,
+                warnings=tuple(lacks),
+                labels=self.labels,
+                probabilities=probabilities,
+                verdict=picture.verdict(probabilities, lacks, threshold=self.threshold),
+            )
+            for image, lacks, probabilities in zip(images, warnings, self.probabilities(images), strict=True)
+        ]
 
     def saliency(self, answer: Answer) -> np.ndarray:
         """(side, side) from −1 to 1: what spoke for the first answer against the second, the mean over the networks."""
-        image = answer.prepared.image
-        found = [saliency(each.network, image, answer.first, answer.second) for each in self.models]
-        return np.mean(found, axis=0)
+        logits, backward = self.ensemble.forward(answer.image[None])
+        return saliency(logits, backward, answer.image, answer.first, answer.second)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """What the networks say of one picture, or of one digit of a row.
 
-    first, second: the two most probable classes, as indices. verdict, warnings: of pipeline.picture. grey (h, w)
-    float32: the picture as decoded. prepared: how it came to the networks.
+    image (side, side): as the networks saw it, uint8 0…255 or floats 0…1. first, second: the two most probable
+    classes, as indices. verdict, warnings: of prediction.picture. Of a picture file also path; grey (h, w) float32, the
+    picture as decoded; and prepared, how it came to the networks.
     """
 
-    path: str
-    probabilities: np.ndarray
+    image: np.ndarray
+    warnings: tuple[str, ...]
     labels: Sequence[int] | Sequence[str]
+    probabilities: np.ndarray
     verdict: str
-    grey: np.ndarray
-    prepared: Prepared
+    path: str = ""
+    grey: np.ndarray | None = None
+    prepared: Prepared | None = None
 
     @property
     def first(self) -> int:
@@ -79,18 +108,21 @@ class Answer:
     def second(self) -> int:
         return int(np.argsort(-self.probabilities, kind="stable")[1])  # another class than `first` in a tie too
 
-    def row(self) -> dict[str, Any]:
-        """FIELDS as plain JSON values. The label is the most probable one, whatever the verdict says of it."""
+    def fields(self) -> dict[str, Any]:
+        """FIELDS but for the path, as plain JSON values. The label is the most probable one, whatever the verdict."""
         first, second = self.first, self.second
         return {
-            "path": self.path,
             "label": self.labels[first],
             "probability": float(self.probabilities[first]),
             "runner_up": self.labels[second],
             "runner_up_probability": float(self.probabilities[second]),
             "verdict": self.verdict,
-            "warnings": list(self.prepared.warnings),
+            "warnings": list(self.warnings),
         }
+
+    def row(self) -> dict[str, Any]:
+        """FIELDS as plain JSON values."""
+        return {"path": self.path, **self.fields()}
 
 
 def load_reader(name: str | None, runs: Path, *, threshold: float | None = None) -> Reader:
@@ -162,10 +194,9 @@ def read_picture(reader: Reader, path: str, *, content: bytes | None = None, spl
     grey = picture.decode(path if content is None else content, name=shown).grey
     digits = picture.split_digits(grey, reader.style) if split else []
     digits = digits or [picture.prepare(grey, reader.style)]
-    probabilities = reader.probabilities(np.stack([digit.image for digit in digits]))
+    answers = reader.answers(np.stack([digit.image for digit in digits]), [digit.warnings for digit in digits])
     return [
-        Answer(shown, p, reader.labels, picture.verdict(p, digit.warnings, threshold=reader.threshold), grey, digit)
-        for p, digit in zip(probabilities, digits, strict=True)
+        replace(answer, path=shown, grey=grey, prepared=digit) for answer, digit in zip(answers, digits, strict=True)
     ]
 
 

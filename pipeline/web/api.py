@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, request
 
 import pipeline
 from pipeline.errors import UsageError
-from pipeline.web.answers import answer
+from pipeline.web.answers import answers
 from pipeline.web.corrections import Corrections
 from pipeline.web.lab import SLIDERS, Change, experiment
 from pipeline.web.limits import Limits
@@ -67,14 +67,9 @@ def predict() -> Response:
     explain, split = truth(options, "explain"), truth(options, "split")
     limits, style = _limits(), _models().style
     given = read_picture(source, style, max_bytes=limits.body, max_pixels=limits.pixels, split=split)
-    result = answer(choice, given, explain=explain)
-    if split and given.grey is not None:
-        if len(given.digits) == 1:
-            result["digits"] = [dict(result)]
-        else:
-            digits = [Given(digit.image, given.grey, digit, digit.warnings) for digit in given.digits]
-            result["digits"] = [answer(choice, digit, explain=explain) for digit in digits]
-    return as_json(result)
+    digits = [Given(digit.image, given.grey, digit, digit.warnings) for digit in given.digits]
+    result, *each = answers(choice, [given, *digits], explain=explain)
+    return as_json(result | ({"digits": each} if split and given.grey is not None else {}))
 
 
 @api.post("/api/lab")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from pipeline.augment.noise import gaussian
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.adversarial import ascend
 from pipeline.evaluation.robustness.attacks import Ball, Target
+from pipeline.evaluation.robustness.warps import turned_back, warp
 from pipeline.nn.network import Network
 from pipeline.web.answers import as_bytes
 from pipeline.web.models import Choice
@@ -86,12 +85,9 @@ def move(image: np.ndarray, change: Change) -> np.ndarray:
     """The picture turned about its middle and shifted, bilinearly; paper comes in from outside."""
     if not (change.rotation or change.right or change.down):
         return image
-    angle, pixel = math.radians(change.rotation), len(image) / 28
-    cos, sin = math.cos(angle), math.sin(angle)
-    back = np.array([[cos, -sin], [sin, cos]])  # from a place in the new picture to its place in the old one
-    middle = np.full(2, (len(image) - 1) / 2)
-    offset = middle - back @ (middle + np.array([change.down, change.right]) * pixel)
-    return np.clip(ndimage.affine_transform(image, back, offset, order=1), 0, 1).astype(np.float32)
+    back = turned_back(np.deg2rad(change.rotation))[None]
+    step = -len(image) / 28 * (back @ np.array([change.down, change.right]))
+    return np.clip(warp(image[None], back, step[..., None, None])[0], 0, 1)
 
 
 def attacked(network: Network, image: np.ndarray, label: int, epsilon: float) -> np.ndarray:

@@ -50,7 +50,6 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
             "side": COUNT,
             "seen": seen,
             "saliency": _list({"type": "number", "minimum": -1, "maximum": 1}, side * side),
-            "centre": _or_null(_list(NUMBER, 2)),
             "size": _or_null(_list(COUNT, 2)),
             "box": _or_null(_list(COUNT, 4)),
             "digits": _list({"$ref": "#/components/schemas/Answer"}),

@@ -144,7 +144,7 @@ def test_a_fault_of_ours_is_told_without_a_traceback(app, monkeypatch, caplog):
     def broken(*arguments, **options):
         raise RuntimeError("inside")
 
-    monkeypatch.setattr("pipeline.web.api.answer", broken)
+    monkeypatch.setattr("pipeline.web.api.answers", broken)
     said = app.test_client().post("/api/predict", json=NUMBERS)
     assert said.status_code == 500
     assert "inside" not in said.text

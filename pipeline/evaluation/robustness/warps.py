@@ -52,9 +52,12 @@ def _overlap(step: int, side: int) -> tuple[slice, slice]:
 
 def turn(images: np.ndarray, degrees: float) -> np.ndarray:
     """Pictures (n, side, side), floats, turned clockwise about the centre by `degrees`, all of them alike."""
-    angle = np.deg2rad(degrees)
-    back = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    return warp(images, np.broadcast_to(back, (len(images), 2, 2)))
+    return warp(images, np.broadcast_to(turned_back(np.deg2rad(degrees)), (len(images), 2, 2)))
+
+
+def turned_back(angle: float) -> np.ndarray:
+    """(2, 2): from a place (row, column) in a picture turned clockwise by `angle` radians to its place before."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def rotate(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.ndarray:
