@@ -5,15 +5,13 @@ Nothing is averaged here. Accuracies, intervals, tables and figures are all draw
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from pipeline.errors import UsageError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,19 +90,17 @@ class Grid:
         """Position of a test condition's name. Raises UsageError."""
         return _index(name, self.conditions, "test condition")
 
-    def frame(self) -> pd.DataFrame:
-        """The ungrouped grid: one line for each model × condition.
+    def records(self) -> list[dict[str, Any]]:
+        """The ungrouped grid: one record for each model × condition.
 
-        Columns: train, repeat (1 … R), test, rows, correct, accuracy (0 to 1).
+        Keys: train, repeat (1 … R), test, rows, correct, accuracy (0 to 1).
         """
-        import pandas as pd
-
-        index = pd.MultiIndex.from_product(
-            [self.trained, range(1, self.repeats + 1), self.conditions], names=["train", "repeat", "test"]
-        )
-        correct = self.correct().sum(axis=-1, dtype=np.int64).ravel()
-        columns = {"rows": self.rows, "correct": correct, "accuracy": correct / self.rows}
-        return pd.DataFrame(columns, index=index).reset_index()
+        places = itertools.product(self.trained, range(1, self.repeats + 1), self.conditions)
+        correct = self.correct().sum(axis=-1, dtype=np.int64).ravel().tolist()
+        return [
+            {"train": train, "repeat": repeat, "test": test, "rows": self.rows, "correct": n, "accuracy": n / self.rows}
+            for (train, repeat, test), n in zip(places, correct, strict=True)
+        ]
 
 
 def _index(name: str, names: tuple[str, ...], what: str) -> int:

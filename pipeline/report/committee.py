@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.evaluation.statistics import Estimate, mean_interval
+from pipeline.report.tables import csv_text
 from pipeline.report.wording import SAMPLE_WARNING
 
 if TYPE_CHECKING:
@@ -111,17 +112,12 @@ def committee_markdown(run: Summary) -> str:
 
 def folds_csv(scores: Sequence[Score]) -> str:
     """One line for each member (and the committee) and fold: name, networks, fold, accuracy (share of 1)."""
-    import pandas as pd
-
-    table = pd.DataFrame(
-        [
-            (score.name, score.networks, number, accuracy)
-            for score in scores
-            for number, accuracy in enumerate(score.by_fold, 1)
-        ],
-        columns=["name", "networks", "fold", "accuracy"],
-    )
-    return table.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    records = [
+        {"name": score.name, "networks": score.networks, "fold": fold, "accuracy": float(accuracy)}
+        for score in scores
+        for fold, accuracy in enumerate(score.by_fold, 1)
+    ]
+    return csv_text(records, floats=".6f")
 
 
 def committee_figure(run: Summary) -> Figure:

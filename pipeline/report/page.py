@@ -22,6 +22,7 @@ from pipeline.report.page_pictures import strips, worst_mistakes
 from pipeline.report.page_tables import confusion, tables
 from pipeline.report.style import cell_colours
 from pipeline.report.summary import claim, verdicts
+from pipeline.report.tables import csv_text
 from pipeline.report.wording import SAMPLE_WARNING, SIGMA, p_text
 
 HERE = Path(__file__).parent
@@ -45,28 +46,27 @@ def write_report(folder: Path) -> Path:
     Raises UsageError or DataError for a folder that holds no finished run, StorageError by the disk.
     """
     run = read_run(folder)
-    frames = tables(run)
-    for name, frame in frames.items():
-        text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-        storage.write_text(folder / "report" / f"{name}.csv", text)
+    contents = tables(run)
+    for name, records in contents.items():
+        storage.write_text(folder / "report" / f"{name}.csv", csv_text(records, floats=".6g"))
     drawn = []
     for name, title, figure in figures(run):
         _, vector = save_figure(figure, folder / "report" / name)
         if name != "matrix":  # the page has it as a table
             drawn.append((title, _inline(vector.read_text(encoding="utf-8"), name)))
-    twin = {"record": dict(run.record), "tables": {name: _plain(frame) for name, frame in frames.items()}}
+    twin = {"record": dict(run.record), "tables": {name: _plain(records) for name, records in contents.items()}}
     twin["verdicts"] = [one.sentence for one in verdicts(run.comparisons)]
     storage.write_json(folder / "report.json", twin)
     page = folder / "report.html"
-    text = _page(run, frames, drawn)
+    text = _page(run, contents, drawn)
     if len(text.encode()) > LARGEST_PAGE:
         # Figures are the largest part, and lie beside the page as files.
-        text = _page(run, frames, drawn[:2])
+        text = _page(run, contents, drawn[:2])
     storage.write_text(page, text)
     return page
 
 
-def _page(run: RunData, frames: dict[str, Any], drawn: list[tuple[str, str]]) -> str:
+def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[tuple[str, str]]) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -92,9 +92,9 @@ def _page(run: RunData, frames: dict[str, Any], drawn: list[tuple[str, str]]) ->
         confusions=[(name, confusion(run, place).tolist()) for place, name in enumerate(run.trained)] if shown else [],
         mistakes=[(name, worst_mistakes(run, place)) for place, name in enumerate(run.trained)] if rows else [],
         classes=[str(name) for name in rows.classes] if rows is not None else [],
-        per_class=frames["classes"].to_dict("records") if shown else [],
-        calibration=frames["calibration"].to_dict("records") if rows is not None else [],
-        certificates=frames["certificates"].to_dict("records") if run.certificates else [],
+        per_class=contents["classes"] if shown else [],
+        calibration=contents["calibration"] if rows is not None else [],
+        certificates=contents["certificates"] if run.certificates else [],
         recipe=_toml_like(run.record["recipe"]),
     )
 
@@ -126,14 +126,14 @@ def _cell_style(cell: Estimate) -> str:
     return f"background:{paper};color:{ink}"
 
 
-def _plain(frame: Any) -> list[dict[str, Any]]:
-    """A frame's lines as JSON values; None for NaN."""
+def _plain(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records as JSON values; None for NaN."""
 
     def value(one: Any) -> Any:
         one = one.item() if isinstance(one, np.generic) else one
         return None if isinstance(one, float) and not math.isfinite(one) else one
 
-    return [{key: value(one) for key, one in line.items()} for line in frame.to_dict("records")]
+    return [{key: value(one) for key, one in line.items()} for line in records]
 
 
 def _toml_like(recipe: dict[str, Any]) -> str:

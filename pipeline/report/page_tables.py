@@ -1,40 +1,35 @@
-"""The report's tables as data frames: the page draws from them, and each is a CSV file beside it."""
+"""The report's tables as records: the page draws from them, and each is a CSV file beside it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from pipeline.evaluation.robustness.calibration import reliability, risk_coverage
 from pipeline.report.page_data import RunData
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 COVERAGES = (1.0, 0.99, 0.95, 0.9)
 
 
-def tables(run: RunData) -> dict[str, pd.DataFrame]:
+def tables(run: RunData) -> dict[str, list[dict[str, Any]]]:
     """File name → table, for everything that this run can tell. Shares are 0 to 1, `points` are percentage points."""
-    import pandas as pd
-
-    found = {"matrix": pd.DataFrame(_matrix(run)), "epochs": pd.DataFrame(_epochs(run))}
+    found = {"matrix": _matrix(run), "epochs": _epochs(run)}
     if run.comparisons:
-        found["verdicts"] = pd.DataFrame(_verdicts(run))
+        found["verdicts"] = _verdicts(run)
     if run.findings:
-        found["honesty"] = pd.DataFrame(
+        found["honesty"] = [
             {"train": name, "check": one.check, "ok": one.ok, "words": one.words}
             for name, findings in run.findings.items()
             for one in findings
-        )
+        ]
     if run.rows is not None:
-        found["confusion"] = pd.DataFrame(_confusion(run))
-        found["classes"] = pd.DataFrame(_classes(run))
-        found["calibration"] = pd.DataFrame(_calibration(run))
+        found["confusion"] = _confusion(run)
+        found["classes"] = _classes(run)
+        found["calibration"] = _calibration(run)
     if run.certificates:
-        found["certificates"] = pd.DataFrame(_certificates(run))
-        found["certified-rows"] = pd.DataFrame(_certified_rows(run))
+        found["certificates"] = _certificates(run)
+        found["certified-rows"] = _certified_rows(run)
     return found
 
 

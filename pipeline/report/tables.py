@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.statistics import Comparison, cell_estimates
 from pipeline.report.wording import SAMPLE_WARNING, cell_text, claim_notes, notes, verdict_rows
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Group
     from rich.table import Table
 
@@ -117,23 +119,39 @@ def _bullets(lines: Sequence[str]) -> list[str]:
 
 def table_csv(grid: Grid) -> str:
     """The table as CSV text, one line a cell: accuracy and its interval's ends in %, and which interval."""
-    import pandas as pd
-
     interval = "95 % t over repeats" if grid.repeats > 1 else "95 % Wilson of one model"
-    lines = [
-        (trained, test, grid.repeats, grid.rows, *(100 * value for value in cell), interval)
+    records = [
+        {
+            "train": trained,
+            "test": test,
+            "repeats": grid.repeats,
+            "rows": grid.rows,
+            "accuracy_percent": 100 * cell.value,
+            "low_percent": 100 * cell.low,
+            "high_percent": 100 * cell.high,
+            "interval": interval,
+        }
         for trained, row in zip(grid.trained, cell_estimates(grid), strict=True)
         for test, cell in zip(grid.conditions, row, strict=True)
     ]
-    percent = ["accuracy_percent", "low_percent", "high_percent"]
-    table = pd.DataFrame(lines, columns=["train", "test", "repeats", "rows", *percent, "interval"])
-    return _csv(table, decimals=4)
+    return csv_text(records, floats=".4f")
 
 
 def grid_csv(grid: Grid) -> str:
-    """The ungrouped grid (Grid.frame) as CSV text, one line for each model × condition."""
-    return _csv(grid.frame(), decimals=6)
+    """The ungrouped grid (Grid.records) as CSV text, one line for each model × condition."""
+    return csv_text(grid.records(), floats=".6f")
 
 
-def _csv(frame: pd.DataFrame, *, decimals: int) -> str:
-    return frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{decimals}f")
+def csv_text(records: Sequence[Mapping[str, Any]], *, floats: str) -> str:
+    """Records of the same keys as CSV text; floats in that format, empty where they are None or not a number."""
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, float):
+            return "" if math.isnan(value) else format(value, floats)
+        return value
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: cell(value) for key, value in record.items()} for record in records)
+    return text.getvalue()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 
-import pandas as pd
 import pytest
 
 TRAIN = "clean,σ 0.2,adversarial Linf 0.1"
@@ -39,9 +38,7 @@ def test_the_whole_comparison_and_its_resumption(inkproof, tmp_path, quick_recip
     with (folder / "grid.csv").open(encoding="utf-8") as file:
         grid = list(csv.DictReader(file))
     assert len(grid) == 3 * 2 * 9
-    parquet = pd.read_parquet(folder / "grid.parquet")
-    assert parquet["correct"].tolist() == [int(line["correct"]) for line in grid]
-    assert parquet["rows"].unique().tolist() == [144]
+    assert {line["rows"] for line in grid} == {"144"}
 
     made = (folder / "grid.csv").read_bytes()
     (folder / "run.json").unlink()

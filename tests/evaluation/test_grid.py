@@ -30,10 +30,10 @@ def test_accuracy_of_each_model():
     assert accuracy.tolist() == [[[1, 0], [0.75, 0.25]], [[0.5, 0.5], [0.5, 0.5]]]
 
 
-def test_frame_has_one_line_for_each_model_and_condition():
-    frame = small().frame()
-    assert list(frame.columns) == ["train", "repeat", "test", "rows", "correct", "accuracy"]
-    assert frame.values.tolist() == [
+def test_one_record_for_each_model_and_condition():
+    records = small().records()
+    assert {tuple(record) for record in records} == {("train", "repeat", "test", "rows", "correct", "accuracy")}
+    assert [list(record.values()) for record in records] == [
         ["σ 0", 1, "clean", 4, 4, 1.0],
         ["σ 0", 1, "σ 0.5", 4, 0, 0.0],
         ["σ 0", 2, "clean", 4, 3, 0.75],

@@ -33,7 +33,7 @@ def settings_in(folder, recipe, **changes):
 
 def bytes_of(folder):
     """What the settings decide."""
-    tables = [folder / name for name in ("grid.csv", "grid.parquet", "table.csv")]
+    tables = [folder / name for name in ("grid.csv", "table.csv")]
     return [path.read_bytes() for path in [*tables, *sorted(folder.glob("fits/*/model.safetensors"))]]
 
 
@@ -41,7 +41,7 @@ def test_the_same_bytes_however_many_jobs(tmp_path, sample, quick_recipe):
     asked = {"train": TRAIN, "certify": 0.25, "certify_rows": 10, "certify_samples": 50}
     one = compare.compare(sample, settings_in(tmp_path / "1", quick_recipe, **asked), RunLog(quiet=True))
     two = compare.compare(sample, settings_in(tmp_path / "2", quick_recipe, **asked, jobs=2), RunLog(quiet=True))
-    assert len(bytes_of(one.folder)) == 3 + 4 * 2
+    assert len(bytes_of(one.folder)) == 2 + 4 * 2
     assert bytes_of(one.folder) == bytes_of(two.folder)
     assert one.grid.trained == TRAIN
     assert one.grid.conditions == ("clean", "σ 0.3", "shift right 1", "fgsm Linf 0.1")

@@ -101,10 +101,10 @@ WRITE = """
 import sys
 from pathlib import Path
 import numpy as np
-from pipeline.grid import Grid
+from pipeline.evaluation.grid import Grid
 from pipeline.report.figures import noise_figure, save_figure
 from pipeline.report.tables import grid_csv, markdown_report, table_csv
-from pipeline.statistics import compare_to_baseline
+from pipeline.evaluation.statistics import compare_to_baseline
 predictions = np.random.default_rng(0).integers(0, 2, (3, 2, 2, 50))
 grid = Grid(("a", "b", "c"), ("clean", "x"), np.zeros(50, int), predictions, predictions[:, 0])
 folder = Path(sys.argv[1])

@@ -6,7 +6,6 @@ interrupted comparison and does only what is missing.
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -147,9 +146,6 @@ def _compare(
     grid = _grid(work, results)
     comparisons = compare_to_baseline(grid, work.baseline, grid.conditions) if len(work.trained) > 1 else []
     storage.write_text(folder / "grid.csv", grid_csv(grid))
-    content = io.BytesIO()
-    grid.frame().to_parquet(content, index=False)
-    storage.write_bytes(folder / "grid.parquet", content.getvalue())
     storage.write_text(folder / "table.csv", table_csv(grid))
     averaged = grid.averaged[grid.trained_index(work.baseline), 0]
     clean = wilson_interval(int((averaged == grid.labels).sum()), grid.rows)
