@@ -304,7 +304,7 @@ def start_submit(file: Path, folder: Path) -> subprocess.Popen:
     code = (
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
         "from pipeline.kaggle.submit import submit\n"
-        "from pipeline.ledger import Ledger\n"
+        "from pipeline.runs.ledger import Ledger\n"
         f"submit({str(file)!r}, 'first try', slug='digit-recognizer', ledger=Ledger({str(folder)!r}),\n"
         "       confirm=lambda question: False)\n"
     )

@@ -78,7 +78,7 @@ def test_the_beginning_of_an_id_is_enough(ledger):
 def test_a_run_whose_process_was_killed_has_died(ledger):
     code = (
         f"import sys, time; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-        "from pipeline.ledger import Ledger\n"
+        "from pipeline.runs.ledger import Ledger\n"
         f"ledger = Ledger({str(ledger.folder)!r}); ledger.start_run('a', {{}}, 0, 'd', 'f', 'c')\n"
         "print('started', flush=True); time.sleep(60)\n"
     )
