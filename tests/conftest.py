@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from pipeline.training import recipe
 from pipeline.training.task import Rows
@@ -19,6 +20,10 @@ ROOT = Path(__file__).parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs so; the programs that tests start would inherit it and never hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says what else the machine does; the same examples each time, as all random numbers here.
+settings.register_profile("tests", deadline=None, derandomize=True, database=None)
+settings.load_profile("tests")
 
 QUICK = """
 summary = "A small network that trains in a moment"
@@ -40,6 +45,27 @@ learning_rate = 0.01
 epochs = 3
 batch_size = 32
 """
+
+
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true", help="fail where a test skips, for want of a package or a file")
+
+
+def _failed_where_skipped(report, config):
+    if config.getoption("--no-skips") and report.skipped and not hasattr(report, "wasxfail"):
+        path, line, reason = report.longrepr
+        report.outcome, report.longrepr = "failed", f"{path}:{line}: {reason}; nothing may be skipped (--no-skips)"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return _failed_where_skipped((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _failed_where_skipped((yield), collector.config)
 
 
 @pytest.fixture

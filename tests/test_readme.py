@@ -66,7 +66,8 @@ def test_ci_takes_the_test_command_from_here():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     pattern = re.search(r"grep -m1 -E '([^']+)' README", script)[1]
     (line,) = [line for line in README.splitlines() if re.search(pattern, line)]
-    assert line.endswith("-m pytest -q")
+    assert line.endswith("-m pytest -q -n auto")
+    assert "-r tests/requirements.txt" in line
 
 
 def test_links_lead_somewhere():

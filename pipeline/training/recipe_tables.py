@@ -68,7 +68,7 @@ class RunDefaults:
 
     noise: levels σ. repeats: networks of each level, or in each fold. folds: of a cross-validation, 0 for none.
     partners: other recipes whose networks join this one's in a cross-validation. views: test conditions (see
-    pipeline.robustness.conditions) whose answers are averaged with those to the picture as it is; a
+    pipeline.evaluation.robustness.conditions) whose answers are averaged with those to the picture as it is; a
     cross-validation does so only where out-of-fold rows say that it helps.
     """
 

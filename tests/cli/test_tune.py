@@ -123,7 +123,8 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_a_whole_journal(inkproof, tmp_path,
 
 def test_neither_the_help_nor_the_main_job_imports_optuna():
     code = (
-        "import sys; from pipeline.cli import group; from pipeline.jobs import noise_levels; from pipeline.training import recipe; recipe.load('default');"
+        "import sys; from pipeline.cli import group; from pipeline.jobs import noise_levels; "
+        "from pipeline.training import recipe; recipe.load('default'); "
         "import pipeline.cli.tune, pipeline.cli.run; assert 'optuna' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
