@@ -8,6 +8,7 @@
     exact.py         the reference implementation of rows.py: reads cell by cell and names the first bad one
     cache.py         parsed rows kept on disk under the hash of their source
     source.py        a file, or a member of a zip read without unpacking
+    limits.py        what is read at most, and why
     extra.py         labelled rows from elsewhere, to train on beside a competition's own
     arrays.py        IDX files and npz archives
     sample.py        scikit-learn's 8×8 digits, written as Kaggle-format CSV

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import math
 import re
 import struct
 import zipfile
@@ -13,7 +15,8 @@ import numpy as np
 
 from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels
 from pipeline.dataset.kaggle_csv import SUBMISSION_HEADER
-from pipeline.dataset.source import MAX_MEMBER_BYTES, reading
+from pipeline.dataset.limits import MAX_MEMBER_BYTES
+from pipeline.dataset.source import Source, reading
 from pipeline.errors import DataError
 
 IDX_NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
@@ -22,6 +25,12 @@ IDX_NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
 NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 PIECE_BYTES = 2**20
+
+MAX_NPY_HEADER = 2**16
+"""Bytes; NumPy itself refuses a header of more than 10,000."""
+
+SHOWN = 40
+"""Letters of a found thing that an error shows."""
 
 UINT8_MAGIC = {3: 0x00000803, 1: 0x00000801}
 """IDX magic number by number of dimensions: two zero bytes, type 8 (unsigned byte), dimensions."""
@@ -68,7 +77,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         if magic != UINT8_MAGIC[dimensions]:
             expected = UINT8_MAGIC[dimensions]
             raise _damaged(path, f"begins with 0x{magic:08x} where 0x{expected:08x} marks an IDX file of this kind")
-        size = int(np.prod(shape, dtype=object))
+        size = math.prod(shape)
         if size > MAX_MEMBER_BYTES:
             raise _damaged(path, f"claims {size:,} bytes of data where {MAX_MEMBER_BYTES:,} are allowed")
         # In pieces, because read(size) would allocate what the header claims, not what is there.
@@ -83,46 +92,53 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 def read_npz_competition(path: Path) -> Competition:
     """Read x_train, y_train, x_test and (where it is there) y_test from an npz archive. Raises DataError."""
-    with reading(path):
-        try:
-            _check_npz_sizes(path)
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in NPZ_NAMES if name in archive}
-        except ValueError as error:
-            raise _damaged(path, f"holds something else than plain arrays ({error})") from None
+    arrays: dict[str, np.ndarray] = {}
+    with reading(path), zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if name in arrays:
+                raise _damaged(path, f"holds {name} twice")
+            if name in NPZ_NAMES and info.flag_bits & 1:
+                raise _damaged(path, f"holds {name} encrypted")
+            if name in NPZ_NAMES:
+                with Source(path, info.filename).damage_first():
+                    arrays[name] = _read_npy(path, archive, info)
     for name in NPZ_NAMES[:3]:
         if name not in arrays:
             raise _damaged(path, f"has no array {name!r} where x_train, y_train and x_test are needed")
-    for name, array in arrays.items():
-        kind, dimensions, allowed = (
-            ("ui", 1, "whole numbers of shape (rows)")
-            if name.startswith("y")
-            else ("u", 3, "uint8 of shape (rows, side, side)")
-        )
-        if array.dtype.kind not in kind or array.ndim != dimensions or (kind == "u" and array.dtype != np.uint8):
-            raise _damaged(path, f"holds {name} as {array.dtype} of shape {array.shape} where {allowed} is allowed")
     return _competition(path, *(arrays.get(name) for name in NPZ_NAMES))
 
 
-def _check_npz_sizes(path: Path) -> None:
-    """Refuse members that claim more than there is, because np.load allocates what a header claims."""
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if info.filename.removesuffix(".npy") not in NPZ_NAMES:
-                continue
-            with archive.open(info) as member:
-                version = np.lib.format.read_magic(member)
-                read_header = {
-                    (1, 0): np.lib.format.read_array_header_1_0,
-                    (2, 0): np.lib.format.read_array_header_2_0,
-                }.get(version)
-                if read_header is None:
-                    raise ValueError(f"{info.filename} is in version {version} of the npy format")
-                shape, _, dtype = read_header(member)
-            claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
-            allowed = min(info.file_size, MAX_MEMBER_BYTES)
-            if claimed > allowed:
-                raise _damaged(path, f"holds {info.filename}, which claims {claimed:,} bytes where {allowed:,} can be")
+def _read_npy(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """An array of an npz. Its header is checked before memory is taken, because a header may claim anything."""
+    name = info.filename.removesuffix(".npy")
+    with archive.open(info) as member:
+        head = io.BytesIO(member.read(MAX_NPY_HEADER))
+    try:
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[np.lib.format.read_magic(head)]
+        shape, is_fortran, dtype = read_header(head)
+    except Exception:  # NumPy gives the header to Python's tokenizer and parser, which raise a dozen things
+        raise _damaged(path, f"holds {name}, which does not begin as a plain array in npy format does") from None
+    kind, dimensions, allowed = (
+        ("ui", 1, "whole numbers of shape (rows)")
+        if name.startswith("y")
+        else ("u", 3, "uint8 of shape (rows, side, side)")
+    )
+    fits = dtype.kind in kind and (kind == "ui" or dtype == np.uint8) and len(shape) == dimensions
+    if not fits or not all(type(length) is int and length >= 0 for length in shape):
+        raise _damaged(path, f"holds {name} as {str(dtype)[:SHOWN]} of shape {shape} where {allowed} is allowed")
+    claimed, present = math.prod(shape) * dtype.itemsize, info.file_size - head.tell()
+    if claimed != present or claimed > MAX_MEMBER_BYTES:
+        raise _damaged(path, f"holds {name}, which claims {claimed:,} bytes where {present:,} can be")
+    content = np.empty(claimed, np.uint8)
+    with archive.open(info) as member:
+        member.read(head.tell())
+        if member.readinto(content) != claimed or member.read(1):
+            raise EOFError(f"{name} ends early")
+    return content.view(dtype).reshape(shape, order="F" if is_fortran else "C")
 
 
 def _competition(
@@ -136,6 +152,8 @@ def _competition(
     for part, images, values in (("train", train_images, train_values), ("test", test_images, test_values)):
         if not len(images):
             raise _damaged(path, f"has no {part} pictures where at least one is needed")
+        if values is not None and values.size and values.max() > np.iinfo(np.int64).max:
+            raise _damaged(path, f"has {part} label {values.max()} where {np.iinfo(np.int64).max} is the largest")
         if values is not None and len(images) != len(values):
             raise _damaged(path, f"has {len(images)} {part} pictures but {len(values)} {part} labels")
     _, height, width = train_images.shape

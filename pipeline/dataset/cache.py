@@ -25,7 +25,7 @@ from pipeline.errors import StorageError
 from pipeline.storage import atomic_file, sha256_bytes
 
 FOLDER = ".inkproof-cache"
-VERSION = 1
+VERSION = 2
 """To be raised whenever the same CSV would be read differently, or an entry be written differently."""
 
 KEPT_ENTRIES = 8

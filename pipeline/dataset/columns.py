@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 
+from pipeline.dataset.limits import MAX_LINE_BYTES
 from pipeline.dataset.source import Source
 from pipeline.errors import DataError
 
 LABEL_NAMES = ("label",)
 ID_NAMES = ("id", "imageid")
-MAX_HEADER_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Layout:
     header: tuple[str, ...]
     key: int | None
     pixels: tuple[int, ...]
+    is_label: bool = False
 
     @property
     def pixel_names(self) -> tuple[str, ...]:
@@ -30,7 +33,7 @@ class Layout:
 def read_header(source: Source) -> tuple[str, ...]:
     """The column names in the first line. Raises DataError when the file is empty or no CSV with commas."""
     with source.open() as file:
-        line = file.readline(MAX_HEADER_BYTES)
+        line = file.readline(MAX_LINE_BYTES)
     if not line:
         raise DataError(
             f"{source} is empty where a header line such as label,pixel0,pixel1,… is expected: download it again."
@@ -40,9 +43,18 @@ def read_header(source: Source) -> tuple[str, ...]:
         names = next(csv.reader([text], strict=True), [])
     except (UnicodeDecodeError, csv.Error):
         raise not_csv(source, repr(line[:24])) from None
-    if len(names) < 2 or "\0" in text:
+    if len(names) < 2 or "\0" in text or len(line) == MAX_LINE_BYTES:
         raise not_csv(source, repr(text[:24]))
+    if len(set(names)) < len(names) and all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", name) for name in names):
+        raise DataError(
+            f"{source} has no header: its first line holds numbers as rows do, found {_few(names)}; put a line such as "
+            "label,pixel0,pixel1,… above it."
+        )
     return tuple(names)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def not_csv(source: Source, found: str) -> DataError:
@@ -59,10 +71,15 @@ def train_layout(source: Source, header: tuple[str, ...], label_column: str | No
     The label column is `label_column`, or the first one named 'label' in any case. Raises DataError.
     """
     label = _find(source, header, label_column, LABEL_NAMES, "--label-column")
-    if label is None:
-        shown = ", ".join(header[:3]) + (", …" if len(header) > 3 else "")
+    if label is None and not any(isqrt(n) ** 2 == n > 0 for n in (len(header) - 1, len(header) - 2)):
         raise DataError(
-            f"{source} has no column named 'label' in its first line, found {shown}: name the label's column "
+            f"{source} is no table of pictures: it has {len(header)} columns ({_few(header)}) where a label, perhaps "
+            "an id, and the pixels of a square picture are needed (such as 8×8 = 64 or 28×28 = 784); name a "
+            "competition of pictures."
+        )
+    if label is None:
+        raise DataError(
+            f"{source} has no column named 'label' in its first line, found {_few(header)}: name the label's column "
             "with --label-column."
         )
     # Train rows often carry no id even where test rows do, so a given name need not be here.
@@ -71,9 +88,15 @@ def train_layout(source: Source, header: tuple[str, ...], label_column: str | No
     return _square(source, header, label, left_out)
 
 
-def test_layout(source: Source, header: tuple[str, ...], id_column: str | None) -> Layout:
+def test_layout(source: Source, header: tuple[str, ...], label_column: str | None, id_column: str | None) -> Layout:
     """Layout of test.csv: an id column where there is one, pixels else. Raises DataError."""
     key = _find(source, header, id_column, ID_NAMES, "--id-column")
+    label = _find(source, header, None, (label_column or LABEL_NAMES[0],), "--label-column")
+    if label not in (None, key):
+        raise DataError(
+            f"{source} has a label column, {header[label]!r}, where test rows are those whose label is to be "
+            "predicted: remove the column."
+        )
     # The width is not checked for being square: a difference to train.csv is the better message.
     return Layout(header, key, tuple(i for i in range(len(header)) if i != key))
 
@@ -95,8 +118,14 @@ def _square(source: Source, header: tuple[str, ...], key: int, left_out: set[int
     pixels = tuple(i for i in range(len(header)) if i not in left_out)
     side = isqrt(len(pixels))
     if side == 0 or side * side != len(pixels):
+        colour = isqrt(len(pixels) // 3)
+        if colour > 1 and 3 * colour**2 == len(pixels):
+            raise DataError(
+                f"{source} has {len(pixels):,} pixel columns, as pictures of {colour}×{colour} in three colours have, "
+                "where grey ones with one number for each pixel are needed: make them grey first."
+            )
         raise DataError(
             f"{source} has {len(pixels)} pixel columns where a square picture is needed (such as 8×8 = 64 or "
             "28×28 = 784): check that no column is missing, and name an id column with --id-column."
         )
-    return Layout(header, key, pixels)
+    return Layout(header, key, pixels, is_label=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.dataset.limits import MAX_CLASSES, MIN_CLASSES
 from pipeline.errors import DataError
 
-MIN_CLASSES, MAX_CLASSES = 2, 1000
+MISSING = {"NA", "N/A", "#N/A", "<NA>", "n/a", "NULL", "null", "None"}
+"""How pandas and spreadsheets write that a value is missing."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,18 @@ class Competition:
 def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Turn label values (n,) into indices (n,) int64 and the sorted classes (k,).
 
-    `where` names the data in the error. Raises DataError for fewer than 2 or more than 1,000 classes,
-    and for a class with a single row, which cannot stand both in the training rows and in a holdout.
+    `where` names the data in the error. Raises DataError for fewer than 2 or more than 1,000 classes, for a
+    class that looks like a damaged number or a missing value, and for a class with a single row, which cannot
+    stand both in the training rows and in a holdout.
     """
     classes, first_rows, labels, counts = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
+    for odd in _odd_classes(classes):
+        rows = np.flatnonzero(values == odd) + 1
+        raise DataError(
+            f"{where} holds label {str(odd)!r} in {len(rows):,} rows (row {', '.join(map(str, rows[:5]))}"
+            f"{', …' if len(rows) > 5 else ''}), which looks like a damaged number or a missing value: correct these "
+            "labels, or remove the rows."
+        )
     if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
         found = f"1 class (every label is {classes[0]})" if len(classes) == 1 else f"{len(classes):,} classes"
         raise DataError(
@@ -87,6 +98,23 @@ def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray
             "remove it."
         )
     return labels.astype(np.int64, copy=False), classes
+
+
+def _odd_classes(classes: np.ndarray) -> list[str]:
+    """Names that stand for a missing value, or, beside whole numbers, look like a number and are written otherwise."""
+    if classes.dtype.kind != "U":
+        return []
+    names = classes.tolist()
+    numbers = [name for name in names if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", name)]
+    digits = [name for name in names if re.fullmatch(r"[0-9]+", name)]
+    padded = len({len(name) for name in digits}) == 1  # 01 to 10 is a way to write all of them
+    usual = {*numbers, *(digits if padded else ())}
+    return [name for name in names if name in MISSING or (numbers and name not in usual and _is_like_number(name))]
+
+
+def _is_like_number(name: str) -> bool:
+    is_hexadecimal = re.fullmatch(r"[+-]?0[xob][0-9a-f]+", name.lower())
+    return bool(is_hexadecimal) or (any(map(str.isnumeric, name)) and not any(map(str.isalpha, name)))
 
 
 def fingerprint(train: Digits, train_sha256: str, test_sha256: str) -> str:

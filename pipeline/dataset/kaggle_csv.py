@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import isqrt
@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.dataset import cache
 from pipeline.dataset.columns import Layout, not_csv, test_layout, train_layout
 from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels
+from pipeline.dataset.exact import SHOWN, check_key, is_key, records
 from pipeline.dataset.rows import Table, key_array, read_table
 from pipeline.dataset.source import Source
 from pipeline.errors import DataError
@@ -81,7 +82,7 @@ def _rows(source: Source, role: str, options: CsvOptions) -> tuple[Table, Path |
     def layout_of(header: tuple[str, ...]) -> Layout:
         if role == TRAIN:
             return train_layout(source, header, options.label_column, options.id_column)
-        return test_layout(source, header, options.id_column)
+        return test_layout(source, header, options.label_column, options.id_column)
 
     if not options.cache:
         return read_table(source, layout_of), None
@@ -160,26 +161,39 @@ def _check_ids(source: Source, ids: np.ndarray) -> None:
             f"{source} holds id {str(values[counts.argmax()])!r} in {counts.max()} rows where each row needs "
             "an id of its own: correct the id column or download the file again."
         )
+    if ids.dtype.kind == "U":
+        is_number = [bool(re.fullmatch(r"-?[0-9]+", name)) for name in ids.tolist()]
+        if 2 * sum(is_number) > len(ids) and not all(is_number):
+            row = is_number.index(False)
+            raise DataError(
+                f"{source}, row {row + 1} holds id {str(ids[row])[:SHOWN]!r} where most ids are whole numbers: correct "
+                "the id column or download the file again."
+            )
 
 
 def _read_sample_submission(source: Source) -> tuple[tuple[str, str], np.ndarray]:
-    """Header and ids (n,) of a sample submission."""
-    with source.open_text() as text:
-        try:
-            rows = [row for row in csv.reader(text, strict=True) if row]
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise not_csv(source, str(error)) from None
-    for number, row in enumerate(rows):
-        if len(row) != 2:
-            place = f"row {number} (line {number + 1})" if number else "the header"
-            raise DataError(
-                f"{source}, {place} must be two cells, an id and a label, found {','.join(row)[:40]!r}: "
-                "correct it, or remove the file to get ids 1 to n."
-            )
-    if not rows:
-        raise not_csv(source, "an empty file")
-    header, *answers = rows
-    return (header[0], header[1]), key_array([row[0] for row in answers])
+    """Header and ids (n,) of a sample submission, by the rules of test.csv."""
+    with source.damage_first():
+        table = []
+        for where, cells in records(source):
+            if len(cells) != 2:
+                raise DataError(
+                    f"{where} must be two cells, an id and a label, found {','.join(cells)[:40]!r}: correct it, or "
+                    "remove the file to get ids 1 to n."
+                )
+            table.append((where, cells))
+        if not table:
+            raise not_csv(source, "an empty file")
+        (where, (id_name, label_name)), *answers = table
+        for name in (id_name, label_name):
+            if not is_key(name) or id_name == label_name or name.isdecimal():
+                raise DataError(
+                    f"{where} must be two different names, those of the ids and of the labels, found "
+                    f"{f'{id_name},{label_name}'[:40]!r}: download it again, or remove the file to get ids 1 to n."
+                )
+        for where, (name, _) in answers:
+            check_key(where, id_name, name)
+    return (id_name, label_name), key_array([name for _, (name, _) in answers])
 
 
 def _name(path: Path, header: tuple[str, str], side: int) -> str:

@@ -36,14 +36,18 @@ def load(
     if data is None:
         return _read(DEFAULT_FOLDER, options) or _read_sample(options)
     path = Path(data)
-    if not path.exists():
+    with reading(path):
+        is_there = path.exists()
+    if not is_there:
         raise DataError(
             f"{path} does not exist: name a folder or zip with Kaggle's train.csv and test.csv with --data."
         )
     competition = _read(path, options)
     if competition is None:
+        tables = sorted(file.name for file in (path if path.is_dir() else path.parent).glob("*.csv"))[:3]
+        other = f" (but {', '.join(tables)}: are these to be named so?)" if tables else ""
         raise DataError(
-            f"{path} holds no data, found neither train.csv and test.csv, nor {KAGGLE_ZIP}, IDX files or an "
+            f"{path} holds no data, found neither train.csv and test.csv{other}, nor {KAGGLE_ZIP}, IDX files or an "
             "npz archive: put Kaggle's files there, or name another place with --data."
         )
     return competition

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.dataset import exact
 from pipeline.dataset.columns import Layout, read_header
+from pipeline.dataset.limits import MAX_LINE_BYTES, MAX_ROWS
 from pipeline.dataset.source import Source
 from pipeline.errors import DataError
 
@@ -55,11 +56,12 @@ def read_table(source: Source, layout_of: Callable[[tuple[str, ...]], Layout]) -
 
     Raises DataError, which names the first bad cell by row, line and column.
     """
-    layout = layout_of(read_header(source))
-    try:
-        pixels, key = _read_plain(source, layout)
-    except NotPlain:
-        pixels, key = exact.read_rows(source, layout)
+    with source.damage_first():
+        layout = layout_of(read_header(source))
+        try:
+            pixels, key = _read_plain(source, layout)
+        except NotPlain:
+            pixels, key = exact.read_rows(source, layout)
     if not len(pixels):
         raise DataError(
             f"{source} has a header but no rows below it, where one row for each picture is expected: "
@@ -93,6 +95,8 @@ def _read_plain(source: Source, layout: Layout) -> tuple[np.ndarray, list[str] |
             pixels, cells = decode(block, layout)
             blocks.append(pixels)
             key += cells
+            if len(key) > MAX_ROWS:
+                raise NotPlain
     if not all(map(exact.is_key, set(key))):
         raise NotPlain
     return np.concatenate(blocks), None if layout.key is None else key
@@ -107,6 +111,8 @@ def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
         if cut:
             yield rest[:cut]
             rest = rest[cut:]
+        if len(rest) > MAX_LINE_BYTES:  # a line, or blank lines, without end: exact.py says which
+            raise NotPlain
     if rest := rest.rstrip(b"\r\n"):
         yield rest + b"\n"
 

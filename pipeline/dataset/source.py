@@ -6,6 +6,9 @@ Whatever can go wrong with the bytes (no permission, a damaged or hostile zip) b
 from __future__ import annotations
 
 import io
+import lzma
+import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,29 +17,52 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from pipeline.dataset.limits import MAX_MEMBER_BYTES, READ_BYTES_A_SECOND, READ_SECONDS
 from pipeline.errors import DataError
 from pipeline.storage import sha256_file
 
-MAX_MEMBER_BYTES = 4 * 2**30
-"""Largest member read from an archive: 50 times Kaggle's train.csv, far below what fills a machine."""
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeDecodeError)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn the faults of reading `path` in the block into DataError."""
+    """Turn the faults of reading `path` in the block into DataError. What is neither a file nor a folder is refused."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(0, "it is a pipe or a device")  # a pipe would be waited for, perhaps for ever
         yield
     except FileNotFoundError as error:
         raise DataError(f"{path} was not found: check its name, or name another place with --data.") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(
-            f"{path} is damaged ({error}), as a download that broke off leaves it: remove it and download it again."
-        ) from error
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError, *DAMAGE) as error:
+        if isinstance(error, DAMAGE) or (isinstance(error, OSError) and error.errno is None):
+            raise DataError(
+                f"{path} is damaged ({error}), as a download that broke off leaves it: remove it and download it again."
+            ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
             f"{path} could not be read ({reason}): check that it is a file that you may read, or download it again."
         ) from error
+
+
+class _Watched(io.RawIOBase):
+    """The bytes of a file, until all that is done with them takes longer than their number excuses."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name, self._bytes, self._begin = file, name, 0, time.thread_time()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        count = self._file.readinto(buffer)
+        self._bytes += count
+        allowed = READ_SECONDS + self._bytes / READ_BYTES_A_SECOND
+        if time.thread_time() - self._begin > allowed:
+            raise DataError(
+                f"{self._name} took more than {allowed:.0f} s to read its first {self._bytes:,} bytes, where a table "
+                "takes a fraction of that: it is damaged or made to do harm, so download it again."
+            )
+        return count
 
 
 @dataclass(frozen=True)
@@ -55,10 +81,22 @@ class Source:
         with reading(self.path):
             if self.member is None:
                 with self.path.open("rb") as file:
-                    yield file
+                    yield io.BufferedReader(_Watched(file, str(self)))
             else:
                 with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
-                    yield io.BufferedReader(file)
+                    yield io.BufferedReader(_Watched(file, str(self)))
+
+    @contextmanager
+    def damage_first(self) -> Iterator[None]:
+        """In the block, a fault of a zip member's content is told only where its checksum fits: else it is damage."""
+        try:
+            yield
+        except DataError:
+            if self.member is not None:
+                with self.open() as file:
+                    while file.read(2**20):  # zipfile compares the checksum at the end
+                        pass
+            raise
 
     @contextmanager
     def open_text(self) -> Iterator[io.TextIOWrapper]:
@@ -89,7 +127,9 @@ def zip_members(path: Path) -> dict[str, Source]:
     members: dict[str, Source] = {}
     for info in infos:
         inside = PurePosixPath(info.filename.replace("\\", "/"))
-        if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
+        if not inside.parts:
+            problem = "has no name"
+        elif inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
             problem = "points outside the folder it would be unpacked to"
         elif info.flag_bits & 1:
             problem = "is encrypted"

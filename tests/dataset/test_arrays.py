@@ -133,7 +133,10 @@ def test_the_container_does_not_change_the_fingerprint(tmp_path):
         ({"x_test": X_TEST[:, :2, :2]}, "has test pictures of another size than its train pictures"),
         ({"x_train": X_TRAIN[:, :2], "x_test": X_TEST[:, :2]}, "has pictures of 2×3 pixels where squares are needed"),
         ({"y_test": np.array([4, 5])}, "has test label 5, which no train row has"),
-        ({"y_train": np.array([4, None] * 3, dtype=object)}, "holds something else than plain arrays (Object arrays"),
+        (
+            {"y_train": np.array([4, None] * 3, dtype=object)},
+            "holds y_train as object of shape (6,) where whole numbers of shape (rows)",
+        ),
     ],
 )
 def test_npz_with_other_arrays(tmp_path, changed, problem):
@@ -155,7 +158,7 @@ def test_npz_that_claims_more_than_there_is(tmp_path, write_header):
     with zipfile.ZipFile(path, "a") as archive, archive.open("x_train.npy", "w") as member:
         write_header(member, {"descr": "|u1", "fortran_order": False, "shape": (10**9, 28, 28)})
         member.write(b"few")
-    assert "holds x_train.npy, which claims 784,000,000,000 bytes where 131 can be" in message(path)
+    assert "holds x_train, which claims 784,000,000,000 bytes where 3 can be" in message(path)
 
 
 def test_npz_cut(tmp_path):

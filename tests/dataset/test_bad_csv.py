@@ -31,8 +31,9 @@ def message(folder, **options):
         ("99999999999999999999999", "'99999999999999999999…'"),
         ("-1", "'-1'"),
         ("-0", "'-0'"),
-        ("1.5", "'1.5'"),
-        ("7.0", "'7.0'"),
+        ("7.00", "'7.00'"),
+        ("07.0", "'07.0'"),
+        ("256.0", "'256.0'"),
         ("", "a blank cell"),
         (" ", "' '"),
         ("nan", "'nan'"),
@@ -66,10 +67,12 @@ def test_pixel(folder, cell, shown, column):
     )
 
 
-@pytest.mark.parametrize("cell", ["", " ", "nan", "1.5", "3.0", "1e5", "inf", " 1"])
+@pytest.mark.parametrize(
+    "cell", ["", " ", "nan", "1.5", "1e5", "inf", " 1", "1\u200b", "\ufeff1", "1\0", "=5+0", "٥", "+1", "9" * 256]
+)
 def test_label(folder, cell):
-    (folder / "train.csv").write_text(TRAIN.replace("\n1,7,", f"\n{cell},7,"))
-    shown = repr(cell) if cell else "a blank cell"
+    (folder / "train.csv").write_text(TRAIN.replace("\n1,7,", f"\n{cell},7,"), encoding="utf-8")
+    shown = repr(cell if len(cell) < 30 else "9" * 20 + "…") if cell else "a blank cell"
     assert message(folder) == (
         f"train.csv, row 4 (line 5), column 'label' must be a whole number or a word, found {shown}{CELL_END}"
     )
