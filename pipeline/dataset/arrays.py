@@ -8,6 +8,7 @@ import io
 import math
 import re
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -119,7 +120,8 @@ def _read_npy(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[np.lib.format.read_magic(head)]
-        shape, is_fortran, dtype = read_header(head)
+        with warnings.catch_warnings(action="ignore"):  # of files that Python 2 wrote
+            shape, is_fortran, dtype = read_header(head)
     except Exception:  # NumPy gives the header to Python's tokenizer and parser, which raise a dozen things
         raise _damaged(path, f"holds {name}, which does not begin as a plain array in npy format does") from None
     kind, dimensions, allowed = (

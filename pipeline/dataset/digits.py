@@ -77,7 +77,7 @@ def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray
     stand both in the training rows and in a holdout.
     """
     classes, first_rows, labels, counts = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
-    for odd in _odd_classes(classes):
+    for odd in odd_names(classes):
         rows = np.flatnonzero(values == odd) + 1
         raise DataError(
             f"{where} holds label {str(odd)!r} in {len(rows):,} rows (row {', '.join(map(str, rows[:5]))}"
@@ -100,11 +100,12 @@ def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray
     return labels.astype(np.int64, copy=False), classes
 
 
-def _odd_classes(classes: np.ndarray) -> list[str]:
-    """Names that stand for a missing value, or, beside whole numbers, look like a number and are written otherwise."""
-    if classes.dtype.kind != "U":
+def odd_names(values: np.ndarray) -> list[str]:
+    """Of labels or ids (n,) those that stand for a missing value, or, beside whole numbers, look like a number and
+    are written otherwise."""
+    if values.dtype.kind != "U":
         return []
-    names = classes.tolist()
+    names = values.tolist()
     numbers = [name for name in names if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", name)]
     digits = [name for name in names if re.fullmatch(r"[0-9]+", name)]
     padded = len({len(name) for name in digits}) == 1  # 01 to 10 is a way to write all of them

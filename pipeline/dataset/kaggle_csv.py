@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.dataset import cache
 from pipeline.dataset.columns import Layout, not_csv, test_layout, train_layout
-from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels
+from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels, odd_names
 from pipeline.dataset.exact import SHOWN, check_key, is_key, records
 from pipeline.dataset.rows import Table, key_array, read_table
 from pipeline.dataset.source import Source
@@ -162,13 +162,14 @@ def _check_ids(source: Source, ids: np.ndarray) -> None:
             "an id of its own: correct the id column or download the file again."
         )
     if ids.dtype.kind == "U":
-        is_number = [bool(re.fullmatch(r"-?[0-9]+", name)) for name in ids.tolist()]
-        if 2 * sum(is_number) > len(ids) and not all(is_number):
-            row = is_number.index(False)
-            raise DataError(
-                f"{source}, row {row + 1} holds id {str(ids[row])[:SHOWN]!r} where most ids are whole numbers: correct "
-                "the id column or download the file again."
-            )
+        words = [name for name in ids.tolist() if not re.fullmatch(r"-?[0-9]+", name)]
+        odd = {*odd_names(ids), *(words if 2 * len(words) < len(ids) else ())}
+        for row, name in enumerate(ids.tolist(), 1):
+            if name in odd:
+                raise DataError(
+                    f"{source}, row {row} holds id {name[:SHOWN]!r} where the other ids are whole numbers: correct the "
+                    "id column or download the file again."
+                )
 
 
 def _read_sample_submission(source: Source) -> tuple[tuple[str, str], np.ndarray]:

@@ -36,7 +36,8 @@ def reading(path: Path) -> Iterator[None]:
     except (OSError, NotImplementedError, *DAMAGE) as error:
         if isinstance(error, DAMAGE) or (isinstance(error, OSError) and error.errno is None):
             raise DataError(
-                f"{path} is damaged ({error}), as a download that broke off leaves it: remove it and download it again."
+                f"{path} is damaged ({str(error)[:80]}), as a download that broke off leaves it: remove it and "
+                "download it again."
             ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
@@ -123,7 +124,7 @@ def zip_members(path: Path) -> dict[str, Source]:
     encrypted member, a member above 4 GiB, or the same name twice.
     """
     with reading(path), zipfile.ZipFile(path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
     members: dict[str, Source] = {}
     for info in infos:
         inside = PurePosixPath(info.filename.replace("\\", "/"))

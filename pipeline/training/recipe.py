@@ -21,11 +21,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -39,9 +41,10 @@ from pipeline.nn.losses import LOSSES
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
-from pipeline.training.recipe_tables import RunDefaults, Training, refuse_unknown
+from pipeline.training.recipe_tables import RunDefaults, Training, fits, in_words, refuse_unknown
 from pipeline.training.search_space import search_space
 
+SHOWN = 60  # letters of what was found, in an error
 _PACKAGE = Path(__file__).parent.parent
 FOLDER = (_PACKAGE if (_PACKAGE / "recipes").is_dir() else _PACKAGE.parent) / "recipes"  # inside once it is installed
 SECTIONS = (
@@ -49,6 +52,11 @@ SECTIONS = (
     "run", "search",
 )  # fmt: skip
 OWN = ("summary", "reached", "run", "search")  # what a recipe does not take from the one that it is like
+
+MAX_BYTES = 2**18  # of a file; the longest that comes along has 3,000
+MAX_DEPTH = 16  # tables and lists within one another; a recipe needs 6
+MAX_DOTS = 100  # in one key, whose reading takes time with their square
+MAX_PARAMS = 2**28  # of a network: a gigabyte, and three more to train it
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,8 @@ class Recipe:
     def network(self, input_shape: tuple[int, ...], classes: int, *, rng: np.random.Generator | None) -> Network:
         """A fresh network for rows of `input_shape`; without `rng` its parameters are zeros."""
         table = self.content["network"]
-        return build_network(table["layers"], input_shape, classes, rng=rng, dtype=table.get("dtype", "float32"))
+        dtype = table.get("dtype", "float32")
+        return build_network(table.get("layers"), input_shape, classes, rng=rng, dtype=dtype, most_params=MAX_PARAMS)
 
     def loss(self) -> Callable[..., tuple[float, np.ndarray]]:
         return _build(LOSSES, "name", self.content["loss"])
@@ -139,14 +148,19 @@ def load(name: str) -> Recipe:
 
 def _content(path: Path, name: str, *, may_follow: bool = True) -> dict[str, Any]:
     """What a recipe's file says, with the sections of the recipe that it is `like` where it has none of its own."""
-    if not path.is_file():
-        near = difflib.get_close_matches(name, names(), n=1)
+    if not _is_file(path):
+        near = [f"{name}.toml"] if _is_file(Path(f"{name}.toml")) else difflib.get_close_matches(name, names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names())}, or give a .toml file."
-        raise RecipeError(f"There is no recipe {name}: {hint}")
+        raise RecipeError(f"There is no recipe {name[:SHOWN]}: {hint}")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise RecipeError(f"{path} cannot be read as a TOML file: {error}.") from error
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode("utf-8")
+        keys = re.split(r"[\n=,\[\]{}]", text.replace(" ", "").replace("\t", ""))
+        if len(text) > MAX_BYTES or max(key.count(".") for key in keys) > MAX_DOTS:
+            raise ValueError(f"it has more than {MAX_BYTES:,} letters, or a key with more than {MAX_DOTS} dots")
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError, OSError) as error:
+        raise RecipeError(f"{path} cannot be read as a TOML file: {str(error)[:SHOWN]}.") from error
     if "like" not in content:
         return content
     like = content.pop("like")
@@ -156,15 +170,26 @@ def _content(path: Path, name: str, *, may_follow: bool = True) -> dict[str, Any
     return {key: value for key, value in base.items() if key not in OWN} | content
 
 
+def _is_file(path: Path) -> bool:
+    with suppress(OSError):  # a name that is longer than names may be
+        return path.is_file()
+    return False
+
+
 def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
     """A Recipe from a file's content. Raises RecipeError that begins with `where`."""
     try:
         refuse_unknown(content, SECTIONS, "section")
+        _refuse_values(content)
         for section in ("network", "loss", "optimizer", "schedule"):
             if not isinstance(content.get(section), Mapping):
                 raise UsageError(f"section [{section}] is missing.")
         refuse_unknown(content["network"], ("layers", "dtype"), "key in [network]:")
+        if content["network"].get("dtype", "float32") not in ("float32", "float64"):
+            raise UsageError(f'dtype must be "float32" or "float64", found {content["network"]["dtype"]!r}.')
         training = content.get("training", {})
+        if not isinstance(training, Mapping):
+            raise UsageError("training must be a table such as [training] epochs = 10.")
         refuse_unknown(training, [one.name for one in fields(Training)], "key in [training]:")
         recipe = Recipe(name, content, Training(**training), RunDefaults.of(content.get("run", {})))
         # Building it once on a small picture lets every class check its own arguments.
@@ -176,6 +201,25 @@ def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
     except UsageError as error:
         raise RecipeError(f"{where}: {error}") from error
     return recipe
+
+
+def _refuse_values(content: Mapping[str, Any]) -> None:
+    """Raise UsageError for what neither a recipe nor JSON, in which runs keep it, can hold."""
+    for name in ("summary", "reached"):
+        if not isinstance(content.get(name, ""), str):
+            raise UsageError(f"{name} must be a text.")
+    level = [content]
+    for _ in range(MAX_DEPTH):
+        level = [inner for table in level for inner in (table.values() if isinstance(table, Mapping) else table)]
+        for value in level:
+            is_too_large = isinstance(value, int) and abs(value) >= 2**63
+            if is_too_large or not isinstance(value, (str, int, float, Mapping, list, tuple)):
+                raise UsageError(
+                    "it holds a date or a number of more than 64 bits: give texts, true, false or numbers."
+                )
+        level = [value for value in level if isinstance(value, (Mapping, list, tuple))]
+    if level:
+        raise UsageError(f"tables and lists lie more than {MAX_DEPTH} deep within one another.")
 
 
 def build_network(
@@ -211,17 +255,21 @@ def build_network(
 
 def _build(registry: Mapping[str, Callable[..., Any]], key: str, table: Mapping[str, Any], *given: Any) -> Any:
     name = table.get(key)
-    if name not in registry:
+    if not isinstance(name, str) or name not in registry:
         near = difflib.get_close_matches(str(name), registry, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(registry)}."
-        raise UsageError(f"{key} = {name!r} is not known: {hint}")
+        raise UsageError(f"{key} = {str(name)[:SHOWN]!r} is not known: {hint}")
     return _call(name, registry[name], {k: v for k, v in table.items() if k != key}, *given)
 
 
 def _call(name: str, build: Callable[..., Any], arguments: Mapping[str, Any], *given: Any) -> Any:
-    allowed = list(inspect.signature(build).parameters)[len(given) :]
-    refuse_unknown(arguments, allowed, f"key of {name}:")
-    try:
-        return build(*given, **arguments)
-    except TypeError as error:  # a text where a number belongs, or an argument that is missing
-        raise UsageError(f"{name}: {error}.") from error
+    parameters = list(inspect.signature(build).parameters.values())[len(given) :]
+    refuse_unknown(arguments, [parameter.name for parameter in parameters], f"key of {name}:")
+    hints = get_type_hints(build.__init__)
+    for key, value in arguments.items():
+        if not fits(value, hints[key]):
+            raise UsageError(f"{name}: {key} must be {in_words(hints[key])}, found {str(value)[:SHOWN]!r}.")
+    for parameter in parameters:
+        if parameter.default is parameter.empty and parameter.name not in arguments:
+            raise UsageError(f"{name}: {parameter.name}, {in_words(hints[parameter.name])}, is missing.")
+    return build(*given, **arguments)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pipeline.augment.noise import check_sigma
 from pipeline.checks import number, whole_number
@@ -89,10 +91,10 @@ class RunDefaults:
 
     def __post_init__(self) -> None:
         if self.noise is not None:
+            for level in self.noise if isinstance(self.noise, tuple) else ():
+                check_sigma(number("each level of noise", level))
             if not isinstance(self.noise, tuple) or not self.noise or len(set(self.noise)) < len(self.noise):
                 raise UsageError(f"noise must be a list of different levels such as [0, 0.1], found {self.noise!r}.")
-            for level in self.noise:
-                check_sigma(number("each level of noise", level))
         for name, low in (("repeats", 1), ("folds", 0)):
             value = getattr(self, name)
             if value is not None:
@@ -125,6 +127,28 @@ class RunDefaults:
             folds=folds,
             holdout=holdout or (0.0 if folds else HOLDOUT),
         )
+
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type that an argument's annotation names; lists stand for tuples and sequences."""
+    if hint in WORDS:
+        kind = {int: Integral, float: Real}.get(hint, hint)
+        return isinstance(value, kind) and (hint is bool or not isinstance(value, bool))
+    if get_origin(hint) in (Union, UnionType):
+        return any(fits(value, part) for part in get_args(hint))
+    if hint is NoneType:
+        return value is None
+    return isinstance(value, (list, tuple)) and all(fits(entry, get_args(hint)[0]) for entry in value)
+
+
+def in_words(hint: Any) -> str:
+    """An annotation as a beginner reads it: int | None is "a whole number"."""
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(in_words(part) for part in get_args(hint) if part is not NoneType)
+    return WORDS.get(hint) or f"a list ({in_words(get_args(hint)[0])} each)"
 
 
 def refuse_unknown(table: Mapping[str, Any], allowed: Any, what: str) -> None:
