@@ -68,17 +68,17 @@ def test_no_files_import_one_another_in_a_circle():
         pytest.fail(" → ".join(error.args[1]))
 
 
-def test_the_network_needs_nothing_but_numpy_and_scipy():
+def test_the_network_needs_nothing_but_numpy_scipy_and_numba():
     for path in (ROOT / "pipeline" / "nn").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
-                allowed = {"numpy", "scipy", "pipeline", *sys.stdlib_module_names}
+                allowed = {"numpy", "scipy", "numba", "pipeline", *sys.stdlib_module_names}
                 if path.name == "onnx_graph.py":  # for other programs, and imported when it is asked for
                     allowed.add("onnx")
                 assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
-                assert not name.startswith("pipeline.") or name.split(".")[1] in ("nn", "checks", "errors")
+                assert not name.startswith("pipeline.") or name.split(".")[1] in ("nn", "storage", "checks", "errors")
 
 
 def test_a_planted_import_is_seen():

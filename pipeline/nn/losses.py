@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
+from pipeline.nn.kernels import kernel
 from pipeline.nn.layers.activations import sigmoid
 from pipeline.nn.workspace import Pass
 
@@ -25,6 +26,42 @@ def softmax(logits: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     np.exp(out, out=out)
     out /= out.sum(axis=1, keepdims=True)
     return out
+
+
+def _softmax_cross_entropy_arrays(
+    d: np.ndarray, per_row: np.ndarray, z: np.ndarray, labels: np.ndarray, off: np.floating, on: np.floating
+) -> None:
+    rows = np.arange(len(z))
+    shifted = z - z.max(axis=1, keepdims=True)
+    np.exp(shifted, out=d)
+    total = d.sum(axis=1, keepdims=True)
+    d /= total
+    shifted -= np.log(total)  # now log-probabilities
+    per_row[...] = -on * shifted[rows, labels] - off * shifted.sum(axis=1)
+    d -= off
+    d[rows, labels] -= on
+
+
+@kernel(_softmax_cross_entropy_arrays)
+def _softmax_cross_entropy(
+    d: np.ndarray, per_row: np.ndarray, z: np.ndarray, labels: np.ndarray, off: np.floating, on: np.floating
+) -> None:
+    """Losses per_row (n,) and gradients d (n, classes) of logits z; targets: off everywhere, on more at labels."""
+    n, classes = z.shape
+    for i in range(n):
+        largest = z[i, 0]
+        for k in range(1, classes):
+            largest = max(largest, z[i, k])
+        total, shifted = largest * 0, largest * 0
+        for k in range(classes):
+            d[i, k] = np.exp(z[i, k] - largest)
+            total += d[i, k]
+            shifted += z[i, k] - largest
+        log_total = np.log(total)
+        per_row[i] = -on * (z[i, labels[i]] - largest - log_total) - off * (shifted - classes * log_total)
+        for k in range(classes):
+            d[i, k] = d[i, k] / total - off
+        d[i, labels[i]] -= on
 
 
 class SoftmaxCrossEntropy:
@@ -56,22 +93,10 @@ class SoftmaxCrossEntropy:
                 )
             weights = self.class_weight[labels] * (1.0 if weights is None else weights)
         share = _shares(weights, n, logits.dtype)
-
-        rows = np.arange(n)
-        shifted = np.subtract(
-            logits, logits.max(axis=1, keepdims=True), out=ctx.array(self, "z", logits.shape, logits.dtype)
-        )
-        d = np.exp(shifted, out=ctx.array(self, "d", logits.shape, logits.dtype))
-        total = d.sum(axis=1, keepdims=True)
-        d /= total
-        shifted -= np.log(total)  # now log-probabilities
-
-        smooth = self.label_smoothing
-        per_row = -(1.0 - smooth) * shifted[rows, labels]
-        if smooth:
-            per_row -= smooth / classes * shifted.sum(axis=1)
-            d -= smooth / classes
-        d[rows, labels] -= 1.0 - smooth
+        d = ctx.array(self, "d", logits.shape, logits.dtype)
+        per_row = ctx.array(self, "per row", (n,), logits.dtype)
+        off, on = self.label_smoothing / classes, 1.0 - self.label_smoothing
+        _softmax_cross_entropy(d, per_row, np.ascontiguousarray(logits), labels, *map(logits.dtype.type, (off, on)))
         return _weighted(per_row, d, share)
 
 

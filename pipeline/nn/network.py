@@ -9,14 +9,29 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.nn.kernels import kernel
 from pipeline.nn.layers import Layer, Shape
 from pipeline.nn.layers.blocks import from_blocks, to_blocks
 from pipeline.nn.losses import softmax
-from pipeline.nn.workspace import Pass
+from pipeline.nn.workspace import Pass, aligned
 
 # Rows that go through the network at once when predicting: enough for a full-speed matrix product,
 # few enough for a convolutional net to need some 200 MB at most.
 PREDICT_ROWS = 256
+
+
+def _gather_arrays(out: np.ndarray, pixels: np.ndarray, chosen: np.ndarray, factor: np.floating) -> None:
+    np.copyto(out, pixels[chosen, : out.shape[1]])
+    out *= factor
+
+
+@kernel(_gather_arrays)
+def _gather(out: np.ndarray, pixels: np.ndarray, chosen: np.ndarray, factor: np.floating) -> None:
+    """Row i of out (n, columns) ← factor · row chosen[i] of pixels (rows, at least columns) uint8."""
+    for i in range(out.shape[0]):
+        row = pixels[chosen[i]]
+        for j in range(out.shape[1]):
+            out[i, j] = row[j] * factor
 
 
 class Network:
@@ -61,9 +76,10 @@ class Network:
             raise UsageError(
                 f"The network has {size + state_size:,} parameters where at most {most_params:,} are allowed."
             )
-        self.values = np.zeros(size + state_size, self.dtype)
+        self.values = aligned(size + state_size, self.dtype, 0)
         self.params = self.values[:size]
-        self.grads = np.zeros(size, self.dtype)
+        self.grads = aligned(size, self.dtype, 1)
+        self.values[...], self.grads[...] = 0, 0
         params, grads, state = (_in_turn(array) for array in (self.params, self.grads, self.values[size:]))
         first = True
         for layer, place, kept in zip(self.layers, places, states, strict=True):
@@ -92,6 +108,16 @@ class Network:
             out *= self.dtype.type(1 / 255)
             return out
         return np.asarray(rows, self.dtype)
+
+    def gathered(self, rows: np.ndarray, chosen: np.ndarray, ctx: Pass, columns: int | None = None) -> np.ndarray:
+        """to_numbers(rows[chosen]) in one pass, of each row the first `columns` numbers alone, where that is said."""
+        if rows.dtype != np.uint8:
+            return self.to_numbers(rows[chosen], ctx)
+        flat = rows.reshape(len(rows), -1)
+        width = flat.shape[1] if columns is None else columns
+        out = ctx.array(self, "numbers", (len(chosen) * width,), self.dtype).reshape(len(chosen), width)
+        _gather(out, flat, chosen, self.dtype.type(1 / 255))
+        return out if columns is not None else out.reshape(len(chosen), *rows.shape[1:])
 
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray | None]]:
         """Outputs (n, *output_shape) for floats x (n, *input_shape), and the backward function.

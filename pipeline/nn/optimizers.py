@@ -1,4 +1,4 @@
-"""Optimisers over one flat vector of parameters, a handful of whole-array operations a step.
+"""Optimisers over one flat vector of parameters, one pass over it a step (kernels.py).
 
 `step(params, grads, learning_rate)` changes params in place and uses grads up; both are arrays (size,) of
 the optimiser's dtype, float32 or float64. The formulas are PyTorch's. All optimisers take
@@ -15,6 +15,106 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
+from pipeline.nn.kernels import chunks, kernel
+from pipeline.nn.workspace import aligned
+
+
+def _add_scaled_arrays(x: np.ndarray, y: np.ndarray, factor: np.floating) -> None:
+    for x_, y_ in chunks(x, y):
+        x_ += y_ * factor
+
+
+@kernel(_add_scaled_arrays)
+def _add_scaled(x: np.ndarray, y: np.ndarray, factor: np.floating) -> None:
+    """x ← x + factor·y."""
+    for i in range(x.size):
+        x[i] += y[i] * factor
+
+
+def _momentum_step_arrays(
+    p: np.ndarray, g: np.ndarray, v: np.ndarray, momentum: np.floating, rate: np.floating, nesterov: bool
+) -> None:
+    for p_, g_, v_ in chunks(p, g, v):
+        v_ *= momentum
+        v_ += g_
+        p_ -= (g_ + v_ * momentum if nesterov else v_) * rate
+
+
+@kernel(_momentum_step_arrays)
+def _momentum_step(
+    p: np.ndarray, g: np.ndarray, v: np.ndarray, momentum: np.floating, rate: np.floating, nesterov: bool
+) -> None:
+    """v ← μ·v + g, then p ← p − η·v, or with Nesterov's momentum p ← p − η·(g + μ·v)."""
+    for i in range(p.size):
+        v[i] = v[i] * momentum + g[i]
+        p[i] -= (g[i] + v[i] * momentum if nesterov else v[i]) * rate
+
+
+def _rmsprop_step_arrays(
+    p: np.ndarray,
+    g: np.ndarray,
+    v: np.ndarray,
+    rho: np.floating,
+    rest: np.floating,
+    epsilon: np.floating,
+    rate: np.floating,
+) -> None:
+    for p_, g_, v_ in chunks(p, g, v):
+        v_ *= rho
+        v_ += g_ * g_ * rest
+        p_ -= g_ / (np.sqrt(v_) + epsilon) * rate
+
+
+@kernel(_rmsprop_step_arrays)
+def _rmsprop_step(
+    p: np.ndarray,
+    g: np.ndarray,
+    v: np.ndarray,
+    rho: np.floating,
+    rest: np.floating,
+    epsilon: np.floating,
+    rate: np.floating,
+) -> None:
+    """v ← ρ·v + (1 − ρ)·g², then p ← p − η·g / (√v + ε); rest: 1 − ρ."""
+    for i in range(p.size):
+        v[i] = v[i] * rho + g[i] * g[i] * rest
+        p[i] -= g[i] / (np.sqrt(v[i]) + epsilon) * rate
+
+
+def _adam_step_arrays(
+    p: np.ndarray,
+    g: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    beta_1: np.floating,
+    beta_2: np.floating,
+    epsilon: np.floating,
+    rate: np.floating,
+) -> None:
+    for p_, g_, m_, v_ in chunks(p, g, m, v):
+        m_ *= beta_1
+        m_ += g_
+        v_ *= beta_2
+        v_ += g_ * g_
+        p_ -= m_ / (np.sqrt(v_) + epsilon) * rate
+
+
+@kernel(_adam_step_arrays)
+def _adam_step(
+    p: np.ndarray,
+    g: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    beta_1: np.floating,
+    beta_2: np.floating,
+    epsilon: np.floating,
+    rate: np.floating,
+) -> None:
+    """M ← β₁·M + g, V ← β₂·V + g², p ← p − rate·M / (√V + ε), with the scalars that Adam's docstring derives."""
+    for i in range(p.size):
+        m[i] = m[i] * beta_1 + g[i]
+        v[i] = v[i] * beta_2 + g[i] * g[i]
+        p[i] -= m[i] / (np.sqrt(v[i]) + epsilon) * rate
 
 
 class Optimizer:
@@ -23,7 +123,7 @@ class Optimizer:
     def __init__(self, size: int, dtype: np.dtype, *, weight_decay: float, clip_norm: float | None) -> None:
         self.weight_decay = number("weight_decay", weight_decay, at_least=0)
         self.clip_norm = None if clip_norm is None else number("clip_norm", clip_norm, above=0)
-        self.scratch = np.empty(size, dtype)
+        self.number = np.dtype(dtype).type
 
     def step(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         """Move params (size,) against grads (size,), whose content is used up."""
@@ -31,13 +131,12 @@ class Optimizer:
             factor = self.clip_norm / (math.sqrt(np.dot(grads, grads)) + 1e-6)  # PyTorch's guard against 0
             if factor < 1:
                 grads *= factor
-        learning_rate = float(learning_rate)  # a NumPy number would make float32 work float64
         self._decay(params, grads, learning_rate)
         self._update(params, grads, learning_rate)
 
     def _decay(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         if self.weight_decay:
-            grads += np.multiply(params, self.weight_decay, out=self.scratch)
+            _add_scaled(grads, params, self.number(self.weight_decay))
 
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         raise NotImplementedError
@@ -66,19 +165,14 @@ class SGD(Optimizer):
                 f"nesterov must be true with a momentum above 0, or false, found {nesterov!r} with momentum {momentum}."
             )
         self.nesterov = nesterov
-        self.velocity = np.zeros(size, dtype)
+        self.velocity = _zeros(size, dtype, 2)
 
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
-        direction = grads
+        rate = self.number(learning_rate)
         if self.momentum:
-            v = self.velocity
-            v *= self.momentum
-            v += grads
-            direction = v
-            if self.nesterov:
-                grads += np.multiply(v, self.momentum, out=self.scratch)
-                direction = grads
-        params -= np.multiply(direction, learning_rate, out=self.scratch)
+            _momentum_step(params, grads, self.velocity, self.number(self.momentum), rate, self.nesterov)
+        else:
+            _add_scaled(params, grads, -rate)
 
 
 class RMSProp(Optimizer):
@@ -97,19 +191,11 @@ class RMSProp(Optimizer):
         super().__init__(size, dtype, weight_decay=weight_decay, clip_norm=clip_norm)
         self.rho = number("rho", rho, at_least=0, below=1)
         self.epsilon = number("epsilon", epsilon, above=0)
-        self.second = np.zeros(size, dtype)
+        self.second = _zeros(size, dtype, 3)
 
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
-        v, t = self.second, self.scratch
-        v *= self.rho
-        np.multiply(grads, grads, out=t)
-        t *= 1.0 - self.rho
-        v += t
-        np.sqrt(v, out=t)
-        t += self.epsilon
-        np.divide(grads, t, out=t)
-        t *= learning_rate
-        params -= t
+        scalars = (self.rho, 1.0 - self.rho, self.epsilon, learning_rate)
+        _rmsprop_step(params, grads, self.second, *map(self.number, scalars))
 
 
 class Adam(Optimizer):
@@ -117,8 +203,7 @@ class Adam(Optimizer):
 
     The moments are kept without their factors (1 − β), which go into two scalars a step instead: with
     M = m / (1 − β₁), V = v / (1 − β₂) and c = √((1 − β₂) / (1 − β₂ᵗ)) the published update
-    η · m̂ / (√v̂ + ε) becomes η · (1 − β₁) / (1 − β₁ᵗ) / c · M / (√V + ε/c), two whole-array
-    operations shorter.
+    η · m̂ / (√v̂ + ε) becomes η · (1 − β₁) / (1 − β₁ᵗ) / c · M / (√V + ε/c), two operations shorter.
     """
 
     def __init__(
@@ -137,22 +222,15 @@ class Adam(Optimizer):
         self.beta_2 = number("beta_2", beta_2, at_least=0, below=1)
         self.epsilon = number("epsilon", epsilon, above=0)
         self.steps = 0
-        self.first = np.zeros(size, dtype)
-        self.second = np.zeros(size, dtype)
+        self.first = _zeros(size, dtype, 2)
+        self.second = _zeros(size, dtype, 3)
 
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         self.steps += 1
         c = math.sqrt((1.0 - self.beta_2) / (1.0 - self.beta_2**self.steps))
-        m, v, t = self.first, self.second, self.scratch
-        m *= self.beta_1
-        m += grads
-        v *= self.beta_2
-        v += np.multiply(grads, grads, out=t)
-        np.sqrt(v, out=t)
-        t += self.epsilon / c
-        np.divide(m, t, out=t)
-        t *= learning_rate * (1.0 - self.beta_1) / (1.0 - self.beta_1**self.steps) / c
-        params -= t
+        rate = learning_rate * (1.0 - self.beta_1) / (1.0 - self.beta_1**self.steps) / c
+        scalars = (self.beta_1, self.beta_2, self.epsilon / c, rate)
+        _adam_step(params, grads, self.first, self.second, *map(self.number, scalars))
 
 
 class AdamW(Adam):
@@ -183,7 +261,14 @@ class AdamW(Adam):
         )
 
     def _decay(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
-        params *= 1.0 - learning_rate * self.weight_decay
+        params *= self.number(1.0 - learning_rate * self.weight_decay)
+
+
+def _zeros(size: int, dtype: np.dtype, turn: int) -> np.ndarray:
+    """Params and gradients take turns 0 and 1: see aligned."""
+    array = aligned(size, dtype, turn)
+    array[...] = 0
+    return array
 
 
 OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSProp, "adam": Adam, "adamw": AdamW}

@@ -14,7 +14,7 @@ from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
 from pipeline.training.history import BestCheckpoint, Epoch
 from pipeline.training.plan import Average, Hits, Hooks, Loss, Streams, TrainingData, TrainingPlan, class_hits
-from pipeline.training.zero_columns import SortedColumns, sorted_columns
+from pipeline.training.zero_columns import sorted_columns
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 NO_HOOKS = Hooks()
@@ -58,19 +58,19 @@ class _Fit:
     def __init__(
         self, network: Network, data: TrainingData, plan: TrainingPlan, hooks: Hooks, streams: Streams
     ) -> None:
-        self.network, self.plan, self.hooks = network, plan, hooks
-        self.validation, self.rng = data.validation, streams.augment
+        self.network, self.data, self.plan, self.hooks = network, data, plan, hooks
+        self.rng = streams.augment
         changed = hooks.augment is not None or hooks.adversary is not None or hooks.average is not None
         self.columns = None if changed else sorted_columns(network, data.rows)
         order = streams.order if plan.shuffle else None
-        self.batches = _Batches(data, plan.batch_size, rng=order, columns=self.columns)
-        self.best = BestCheckpoint(network)
         self.ctx = Pass(train=True, rng=streams.augment, threads=plan.threads)
+        self.batches = _Batches(data, plan.batch_size, rng=order)
+        self.best = BestCheckpoint(network)
 
     def epoch(self, number: int) -> Epoch:
         """Train on every row once, then evaluate; `number` counts from 1."""
         begin = time.perf_counter()
-        before = self.network.values.copy() if self.validation is None else None
+        before = self.network.values.copy() if self.data.validation is None else None
         total_loss, right, steps = 0.0, 0, self.plan.epochs * len(self.batches)
         with nullcontext() if self.columns is None else self.columns.in_place():
             for place, batch in enumerate(self.batches, (number - 1) * len(self.batches)):
@@ -85,7 +85,7 @@ class _Fit:
         with _averaged(self.network, self.hooks.average):
             epoch = Epoch(number, rate, total_loss / self.batches.n, accuracy, *self._evaluated(), seconds)
             # An epoch's training loss tells of the weights that it began with, not of those it ends with.
-            if self.validation is None:
+            if self.data.validation is None:
                 self.best.offer(epoch.goodness("train_loss"), before)
             else:
                 figure = self.hooks.best_by or "validation_loss"
@@ -94,9 +94,9 @@ class _Fit:
 
     def step(self, batch: Batch, rate: float, done: float, number: int) -> tuple[float, int]:
         """Learn from one batch: its mean loss, and how many rows were right. done: share of all steps."""
-        taken, targets, weights = batch
+        chosen, targets, weights = batch
         network, plan, hooks, ctx = self.network, self.plan, self.hooks, self.ctx
-        x = network.to_numbers(taken, ctx) if self.columns is None else network.scaled(taken, ctx)
+        x = self._rows(chosen)
         if hooks.augment is not None:
             x = hooks.augment(x, rng=self.rng)
         if hooks.adversary is not None:
@@ -114,10 +114,19 @@ class _Fit:
             hooks.average.update(network.values, done)
         return value, right
 
+    def _rows(self, chosen: np.ndarray) -> np.ndarray:
+        """The batch as floats; the next one is written over it."""
+        if self.columns is not None:
+            used = int(self.columns.used[chosen].max())
+            return self.network.gathered(self.columns.rows, chosen, self.ctx, used)
+        if hasattr(self.data.rows, "toarray"):
+            return self.network.to_numbers(self.data.rows[chosen].toarray(), self.ctx)
+        return self.network.gathered(self.data.rows, chosen, self.ctx)
+
     def _evaluated(self) -> tuple[float | None, float | None]:
-        if self.validation is None:
+        if self.data.validation is None:
             return None, None
-        return evaluate(self.network, self.validation, loss=self.plan.loss, hits=self.plan.hits)
+        return evaluate(self.network, self.data.validation, loss=self.plan.loss, hits=self.plan.hits)
 
 
 def evaluate(
@@ -140,19 +149,9 @@ def check_weights(weights: np.ndarray, n: int) -> None:
 
 
 class _Batches:
-    """Iterated over, one epoch: (rows, labels, weights) of each batch; `rng` orders them anew each time.
+    """Iterated over, one epoch: (places of rows, labels, weights) of each batch; `rng` orders them anew each time."""
 
-    The rows of a batch share their memory with those of the one before.
-    """
-
-    def __init__(
-        self,
-        data: TrainingData,
-        batch_size: int,
-        *,
-        rng: np.random.Generator | None,
-        columns: SortedColumns | None = None,
-    ) -> None:
+    def __init__(self, data: TrainingData, batch_size: int, *, rng: np.random.Generator | None) -> None:
         self.n = data.rows.shape[0]
         if self.n == 0 or self.n != len(data.labels):
             raise UsageError(
@@ -160,11 +159,8 @@ class _Batches:
             )
         if data.sample_weight is not None:
             check_weights(data.sample_weight, self.n)
-        self.rows, self.used = (data.rows, None) if columns is None else (columns.rows, columns.used)
         self.labels, self.weights, self.rng = data.labels, data.sample_weight, rng
         self.size = min(batch_size, self.n)
-        sparse = hasattr(data.rows, "toarray")
-        self.gathered = None if sparse else np.empty((self.size, *self.rows.shape[1:]), data.rows.dtype)
 
     def __len__(self) -> int:
         return -(-self.n // self.size)
@@ -176,13 +172,7 @@ class _Batches:
             weights = None if self.weights is None else self.weights[chosen]
             if weights is not None and not weights.any():
                 continue  # nothing to learn from, and a mean over no weight is not a number
-            yield self._gather(chosen), self.labels[chosen], weights
-
-    def _gather(self, chosen: np.ndarray) -> np.ndarray:
-        if self.gathered is None:
-            return self.rows[chosen].toarray()
-        taken = np.take(self.rows, chosen, axis=0, out=self.gathered[: len(chosen)], mode="clip")
-        return taken if self.used is None else taken[:, : self.used[chosen].max()]
+            yield chosen, self.labels[chosen], weights
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from pipeline.checks import number
+from pipeline.nn.kernels import kernel
 from pipeline.nn.layers.base import Backward, Layer
 from pipeline.nn.workspace import Pass
 
@@ -37,6 +38,17 @@ class Sigmoid(Layer):
         return y, backward
 
 
+def _relu_backward_arrays(dx: np.ndarray, dy: np.ndarray, y: np.ndarray) -> None:
+    np.multiply(dy, y > 0, out=dx)
+
+
+@kernel(_relu_backward_arrays)
+def _relu_backward(dx: np.ndarray, dy: np.ndarray, y: np.ndarray) -> None:
+    """dx ← dy where y > 0, else 0·dy; all flat."""
+    for i in range(dx.size):
+        dx[i] = dy[i] if y[i] > 0 else dy[i] * 0
+
+
 class ReLU(Layer):
     """y = max(x, 0); its slope at 0 is taken as 0."""
 
@@ -45,7 +57,8 @@ class ReLU(Layer):
 
         def backward(dy: np.ndarray) -> np.ndarray:
             dx = ctx.array(self, "dx", x.shape, x.dtype)
-            return np.multiply(dy, y > 0, out=dx)
+            _relu_backward(dx.reshape(-1), np.ascontiguousarray(dy).reshape(-1), y.reshape(-1))
+            return dx
 
         return y, backward
 
