@@ -1,8 +1,9 @@
 """What a table of accuracies can claim: intervals, paired tests, and a verdict in plain words.
 
-Two kinds of luck move an accuracy: which rows the holdout holds, and which seed the training had. Each
-function says which of the two it covers. Accuracies and differences are shares, 0 to 1, unless a name
-says points (percentage points).
+Two kinds of luck move an accuracy: which rows the holdout holds, and which seed the training had. A verdict is
+about one figure, the expected accuracy of a network trained so, over rows and seeds together; its p value and its
+interval come from the same analysis. Accuracies and differences are shares, 0 to 1, unless a name says points
+(percentage points).
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.evaluation.crossed import SIGNIFICANCE, luck_of, paired_luck, t_quantile
 from pipeline.evaluation.grid import Grid
 
-SIGNIFICANCE = 0.05
+FEWEST_REPEATS = 3  # of a verdict: from two, the spread of seeds is one number, which may be anything
+MOST_REPEATS = 100
 
 
 class Estimate(NamedTuple):
@@ -44,7 +47,7 @@ def mean_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> 
     mean = float(values.mean())
     if len(values) == 1:
         return Estimate(mean, math.nan, math.nan)
-    half = _t_quantile(len(values) - 1, level) * values.std(ddof=1) / math.sqrt(len(values))
+    half = t_quantile(len(values) - 1, level) * values.std(ddof=1) / math.sqrt(len(values))
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -96,76 +99,44 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def paired_difference(correct: np.ndarray, baseline: np.ndarray, level: float = 0.95) -> Estimate:
-    """Difference of mean accuracy on the same rows, with an interval over rows and seeds together.
+    """Difference of mean accuracy on the same rows, with an interval over rows and seeds together: see paired_luck.
 
-    correct, baseline: (R, n) bool, which rows each repeat got right; repeat r is paired with repeat r.
-    With D = correct - baseline (repeat r, row i), both repeats and rows are a sample (a crossed design
-    with two random factors, as readers × cases in Hillis, Statist. Med. 26, 2007). Its mean has variance
-
-        V = V_rows + V_seeds - V_rest, where
-        V_rows  = variance of the n row means of D / n
-        V_seeds = variance of the R repeat means of D / R
-        V_rest  = residual mean square (D less row and repeat means) / (n R); both others contain it, so
-                  it is taken to be no larger than either, and V is never below V_rows or V_seeds
-
-    and the interval is mean ± t(df) · √V with Satterthwaite's degrees of freedom
-
-        df = V² / (V_rows² / (n-1) + V_seeds² / (R-1) + V_rest² / ((n-1)(R-1))).
-
-    With one repeat it is the t-interval over rows, and the seeds are not in it. With three repeats it
-    covers the truth in 91 to 98 % of simulated comparisons, with two in 88 to 99 %; the low ends are where
-    seeds and rows weigh about the same.
+    correct, baseline: (R, n) bool. With one repeat it is over rows alone, and the seeds are not in it. It covers the
+    truth in 93 to 97 % of simulated comparisons of ways whose seeds spread alike; where one way has all the spread of
+    seeds, two and three repeats fall short (down to 88 and 92 %).
     Raises UsageError when the shapes differ or there are fewer than two rows.
     """
-    if correct.shape != baseline.shape or correct.ndim != 2 or correct.shape[1] < 2:
-        raise UsageError(
-            "A paired difference needs two arrays of the same shape, repeats × rows with at least 2 rows, "
-            f"found {correct.shape} and {baseline.shape}: score both models on the same rows."
-        )
-    difference = correct.astype(np.float64) - baseline
-    repeats, rows = difference.shape
-    mean = float(difference.mean())
-    row_means, repeat_means = difference.mean(axis=0), difference.mean(axis=1, keepdims=True)
-    of_rows = float(row_means.var(ddof=1)) / rows
-    if repeats == 1:
-        variance, freedom = of_rows, rows - 1.0
-    else:
-        of_seeds = float(repeat_means.var(ddof=1)) / repeats
-        rest = difference - row_means - repeat_means + mean
-        of_rest = float((rest**2).sum()) / ((rows - 1) * (repeats - 1)) / (rows * repeats)
-        of_rest = min(of_rest, of_rows, of_seeds)
-        variance = of_rows + of_seeds - of_rest
-        spread = of_rows**2 / (rows - 1) + of_seeds**2 / (repeats - 1)
-        spread += of_rest**2 / ((rows - 1) * (repeats - 1))
-        freedom = variance**2 / spread if spread > 0 else rows - 1.0
-    half = _t_quantile(freedom, level) * math.sqrt(variance)
-    return Estimate(mean, mean - half, mean + half)
+    value, luck = paired_luck(correct, baseline)
+    half = luck.half_width(level)
+    return Estimate(value, max(value - half, -1.0), min(value + half, 1.0))
 
 
-def smallest_visible_difference(rows: int, discordant: int) -> float:
-    """The smallest measured difference in accuracy that an exact McNemar test on `rows` rows calls one.
+def accuracy_interval(correct: np.ndarray, level: float = 0.95) -> Estimate:
+    """Mean accuracy of correct (R, n) bool, with an interval over rows and seeds together, within 0 to 1.
 
-    discordant: rows that exactly one of the two models gets right, m. Of these the loser may win at most
-    the largest c with 2 · P(Binomial(m, ½) ≤ c) < 0.05, so the difference is (m - 2c) / rows. Six rows are
-    needed in any case (2 · ½⁶ < 0.05 < 2 · ½⁵); above 1 the rows are too few to show anything. A true
-    difference of this size is seen only about every second time; Holm's correction asks for more.
+    Wilson's interval with an effective number of rows, as for surveys (Kott and Carr, J. Official Stat. 13, 1997):
+    the n rows that would have the variance of `paired_luck`'s analysis; with one repeat it is Wilson's own.
     """
-    from scipy.special import bdtr
+    value, rows = float(correct.mean()), correct.shape[1]
+    if len(correct) == 1 or value in (0.0, 1.0):
+        return wilson_interval(round(value * rows), rows, level)
+    luck = luck_of(correct.astype(np.float64), [correct.mean(axis=1)])
+    squeeze = luck.half_width(level) ** 2 / (value * (1 - value))
+    centre = (value + squeeze / 2) / (1 + squeeze)
+    half = math.sqrt(squeeze * value * (1 - value) + squeeze**2 / 4) / (1 + squeeze)
+    return Estimate(value, max(centre - half, 0.0), min(centre + half, 1.0))
 
-    discordant = max(discordant, 6)
-    losses = np.arange(discordant // 2 + 1)
-    visible = losses[2 * bdtr(losses, discordant, 0.5) < SIGNIFICANCE]
-    return float(discordant - 2 * visible[-1]) / rows
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """One trained row against the baseline under one test condition, on the same rows.
 
-    points:       difference of mean accuracy (percentage points) with its 95 % interval: paired_difference.
-    wins, losses: rows that only this, only the baseline's averaged prediction got right.
-    p, p_holm:    exact McNemar on the averaged predictions, alone and corrected over the family.
-    family:       number of comparisons that Holm's correction covers.
+    points:     difference of mean accuracy (percentage points) with its interval (paired_luck) at `level`.
+    level:      of that interval: 1 − 0.05 / (comparisons that Holm's procedure had left when it came to this one), so
+                that it leaves out 0 exactly where p_holm is below 0.05.
+    p, p_holm:  of the same analysis, alone and corrected over the family.
+    family:     number of comparisons that Holm's correction covers: all that the table shows.
+    detectable: the true difference (points) that would be found in four such comparisons of five.
     """
 
     trained: str
@@ -174,54 +145,56 @@ class Comparison:
     rows: int
     repeats: int
     points: Estimate
-    wins: int
-    losses: int
+    level: float
     p: float
     p_holm: float
     family: int
+    detectable: float
 
     @property
     def outcome(self) -> Literal["better", "worse", "none"]:
-        """better or worse only where test and interval agree, so that neither rows nor seeds explain it."""
-        if self.p_holm >= SIGNIFICANCE or not self.points.excludes_zero():
+        """About the way of training: none below three repeats, whatever these networks do."""
+        if self.repeats < FEWEST_REPEATS or not self.significant:
             return "none"
-        if self.points.value > 0 and self.wins > self.losses:
-            return "better"
-        if self.points.value < 0 and self.wins < self.losses:
-            return "worse"
-        return "none"
+        return "better" if self.points.value > 0 else "worse"
+
+    @property
+    def significant(self) -> bool:
+        """Whether chance is ruled out for the family: with one repeat that of the rows, else of rows and seeds."""
+        return self.p_holm < SIGNIFICANCE
 
     @property
     def verdict(self) -> str:
         """The outcome in plain words, which never claim more than the test."""
         if self.outcome != "none":
-            return self.outcome if self.repeats > 1 else f"{self.outcome} (with this one seed)"
-        if self.p_holm < SIGNIFICANCE and self.repeats > 1:
-            return f"no difference that {self.repeats} repeats on {self.rows:,} rows can show"
-        return f"no difference that {self.rows:,} rows can show"
+            return self.outcome
+        if self.repeats == 1:
+            if not self.significant:
+                return "these two networks: no visible difference"
+            return f"these two networks: {'more' if self.points.value > 0 else 'fewer'} rows right"
+        if self.repeats < FEWEST_REPEATS:
+            return "two repeats are too few for a verdict"
+        return f"no difference that {self.repeats} repeats on {self.rows:,} rows can show"
 
 
 def compare_to_baseline(grid: Grid, baseline: str, conditions: Sequence[str]) -> list[Comparison]:
     """Every other trained row against `baseline`, under each of `conditions`; Holm covers them all.
 
-    Order: condition by condition, trained rows as in the grid. For noise, give "clean" and the strongest
-    noise that some level was trained on: one common condition, so that the levels' lines can be laid
-    beside each other. A grid with nothing but the baseline gives an empty list. Raises UsageError for
-    unknown names.
+    Order: condition by condition, trained rows as in the grid. A grid with nothing but the baseline gives an empty
+    list. Raises UsageError for unknown names.
     """
     base = grid.trained_index(baseline)
     columns = [grid.condition_index(name) for name in conditions]
     pairs = [(row, column) for column in columns for row in range(len(grid.trained)) if row != base]
-    correct, averaged = grid.correct(), grid.averaged == grid.labels
-
-    wins = [int(np.sum(averaged[row, column] & ~averaged[base, column])) for row, column in pairs]
-    losses = [int(np.sum(~averaged[row, column] & averaged[base, column])) for row, column in pairs]
-    p_values = [mcnemar_exact(won, lost) for won, lost in zip(wins, losses, strict=True)]
-    adjusted = holm(p_values)
-
+    correct = grid.correct()
+    found = [paired_luck(correct[row, :, column], correct[base, :, column]) for row, column in pairs]
+    p_values = [luck.p_value(value) for value, luck in found]
     comparisons = []
-    for position, (row, column) in enumerate(pairs):
-        difference = paired_difference(correct[row, :, column], correct[base, :, column])
+    for (row, column), (value, luck), p, p_holm, left in zip(
+        pairs, found, p_values, holm(p_values), _left_at_decision(p_values), strict=True
+    ):
+        level = 1 - SIGNIFICANCE / left
+        half = luck.half_width(level)
         comparisons.append(
             Comparison(
                 trained=grid.trained[row],
@@ -229,35 +202,51 @@ def compare_to_baseline(grid: Grid, baseline: str, conditions: Sequence[str]) ->
                 condition=grid.conditions[column],
                 rows=grid.rows,
                 repeats=grid.repeats,
-                points=Estimate(*(100 * value for value in difference)),
-                wins=wins[position],
-                losses=losses[position],
-                p=p_values[position],
-                p_holm=adjusted[position],
+                points=Estimate(100 * value, max(100 * (value - half), -100.0), min(100 * (value + half), 100.0)),
+                level=level,
+                p=p,
+                p_holm=p_holm,
                 family=len(pairs),
+                detectable=100 * luck.detectable(level),
             )
         )
     return comparisons
 
 
-def cell_estimates(grid: Grid) -> list[list[Estimate]]:
-    """The accuracy in each cell of the table (T lists of C), shares 0 to 1, with a 95 % interval.
+def _left_at_decision(p_values: Sequence[float]) -> list[int]:
+    """How many hypotheses Holm's procedure still had when it decided each: it stops at the first that it keeps."""
+    left = [1] * len(p_values)
+    remaining = len(p_values)
+    for position in sorted(range(len(p_values)), key=p_values.__getitem__):
+        left[position] = remaining
+        if p_values[position] * remaining < SIGNIFICANCE:
+            remaining -= 1
+    return left
 
-    Several repeats: mean_interval over them. One repeat: wilson_interval of the single model.
+
+def repeats_to_find(
+    correct: np.ndarray, baseline: np.ndarray, difference: float, *, family: int = 1
+) -> tuple[int | None, float]:
+    """How many repeats would find that true difference (a share) in four tables of five, as the first of its family.
+
+    correct, baseline: (R, n) bool of a pilot, R at least 2. Gives the number, or None where these rows can't show it
+    with MOST_REPEATS, and the difference (a share) that so many would find. Raises UsageError for one repeat.
     """
-    correct = grid.correct().sum(axis=-1)
+    _, luck = paired_luck(correct, baseline)
+    if luck.repeats == 1:
+        raise UsageError("How many repeats are needed follows from how seeds spread: one repeat does not show it.")
+    level = 1 - SIGNIFICANCE / family
+    for repeats in range(FEWEST_REPEATS, MOST_REPEATS + 1):
+        found = luck.with_repeats(repeats).detectable(level)
+        if found <= difference:
+            return repeats, found
+    return None, found
+
+
+def cell_estimates(grid: Grid) -> list[list[Estimate]]:
+    """The accuracy in each cell of the table (T lists of C), shares 0 to 1: accuracy_interval of its repeats."""
+    correct = grid.correct()
     return [
-        [
-            mean_interval(correct[row, :, column] / grid.rows)
-            if grid.repeats > 1
-            else wilson_interval(int(correct[row, 0, column]), grid.rows)
-            for column in range(len(grid.conditions))
-        ]
+        [accuracy_interval(correct[row, :, column]) for column in range(len(grid.conditions))]
         for row in range(len(grid.trained))
     ]
-
-
-def _t_quantile(freedom: float, level: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, (1 + level) / 2))

@@ -14,6 +14,7 @@ from pipeline.evaluation.robustness.calibration import reliability, risk_coverag
 from pipeline.report.figures import Series, accuracy_figure, styled
 from pipeline.report.page_data import RunData
 from pipeline.report.style import cell_colours, look
+from pipeline.report.wording import READING, interval_sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,11 +52,7 @@ def curves(run: RunData) -> dict[str, list[tuple[float, int]]]:
 
 def _strengths(run: RunData) -> Iterator[tuple[str, str, Figure]]:
     cells = 100 * np.array(run.cells)
-    interval = (
-        f"Mean and 95 % t-interval over {run.repeats} repeats (fresh training seeds)."
-        if run.repeats > 1
-        else "One model each, with its 95 % Wilson interval; the luck of the training seed is not in it."
-    )
+    interval = f"{interval_sentence(run.repeats)} {READING}"
     for family, points in curves(run).items():
         title, label = _axis(family, run.attacks)
         x, places = np.array([value for value, _ in points]), [column for _, column in points]

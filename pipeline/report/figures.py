@@ -19,7 +19,7 @@ from pipeline.errors import UsageError
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.statistics import cell_estimates
 from pipeline.report.style import RC, look
-from pipeline.report.wording import SAMPLE_WARNING, data_sentence
+from pipeline.report.wording import READING, SAMPLE_WARNING, data_sentence, interval_sentence
 from pipeline.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -57,18 +57,13 @@ def noise_figure(grid: Grid, test_sigmas: Sequence[float], *, data: str, sample:
         )
     estimates = 100 * np.array(cell_estimates(grid))
     series = [Series(name, *estimates[row, np.argsort(test_sigmas)].T) for row, name in enumerate(grid.trained)]
-    interval = (
-        f"Mean and 95 % t-interval over {grid.repeats} repeats (fresh training seeds)."
-        if grid.repeats > 1
-        else "One model each, with its 95 % Wilson interval; the luck of the training seed is not in it."
-    )
     return accuracy_figure(
         np.sort(test_sigmas),
         series,
         title="What noise in training does to accuracy",
         x_label="σ of the noise in the test pictures (units of the [0, 1] pixel scale)",
         series_label="trained with",
-        caption=f"{data_sentence(grid, data)} {interval}",
+        caption=f"{data_sentence(grid, data)} {interval_sentence(grid.repeats)} {READING}",
         warning=SAMPLE_WARNING if sample else "",
     )
 

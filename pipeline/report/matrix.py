@@ -9,7 +9,7 @@ from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.evaluation.statistics import Comparison, cell_estimates
 from pipeline.report.summary import claim, verdicts
-from pipeline.report.wording import SAMPLE_WARNING, cell_text, notes, visible_difference
+from pipeline.report.wording import SAMPLE_WARNING, cell_text, notes, power_notes
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -42,7 +42,7 @@ def terminal_matrix(
     table.add_column("", no_wrap=True)
     for name in grid.trained:
         table.add_column(Text(name), justify="right", overflow="fold")
-    lines = [[cell_text(cell, grid.repeats) for cell in row] for row in zip(*cell_estimates(grid), strict=True)]
+    lines = [[cell_text(cell) for cell in row] for row in zip(*cell_estimates(grid), strict=True)]
     room = width - max(map(len, grid.conditions)) - 3 * len(grid.trained)
     widest = max(len(" ".join(cell)) for line in lines for cell in line)
     between = " " if widest * len(grid.trained) <= room else "\n"
@@ -50,7 +50,7 @@ def terminal_matrix(
         table.add_row(Text(name), *(between.join(cell) for cell in line))
     parts: list = [Text(SAMPLE_WARNING, style="bold")] if sample else []
     parts += [Text(TITLE, style="bold"), table]
-    parts += [Text(line, style="dim") for line in [*notes(grid, data), *visible_difference(grid, on_clean)]]
+    parts += [Text(line, style="dim") for line in [*notes(grid, data), *power_notes(on_clean)]]
     if findings:
         parts.append(Text("\nCan the attacks be believed?", style="bold"))
     for trained, found in findings.items():
@@ -60,6 +60,6 @@ def terminal_matrix(
         parts += [Text(f"  NOT passed: {one.check}. {one.words}", style="bold") for one in bad]
     if comparisons:
         parts.append(Text("\nVerdicts", style="bold"))
-        parts += [Text(f"  {one.sentence}") for one in verdicts(comparisons)]
+        parts += [Text(f"  {sentence}") for sentence in verdicts(comparisons)]
         parts += [Text(line, style="dim") for line in claim(comparisons, attacks)]
     return Group(*parts)

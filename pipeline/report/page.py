@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import storage
-from pipeline.evaluation.statistics import Estimate, smallest_visible_difference
+from pipeline.evaluation.statistics import Estimate
 from pipeline.report.curves import figures
 from pipeline.report.figures import save_figure
 from pipeline.report.page_data import RunData, read_run
@@ -23,7 +23,7 @@ from pipeline.report.page_tables import confusion, tables
 from pipeline.report.style import cell_colours
 from pipeline.report.summary import claim, verdicts
 from pipeline.report.tables import csv_text
-from pipeline.report.wording import SAMPLE_WARNING, SIGMA, p_text
+from pipeline.report.wording import SAMPLE_WARNING, SIGMA, interval_sentence, p_text, power_notes, signed
 
 HERE = Path(__file__).parent
 MOST_CLASSES = 30  # of a confusion matrix that a page can show
@@ -55,7 +55,7 @@ def write_report(folder: Path) -> Path:
         if name != "matrix":  # the page has it as a table
             drawn.append((title, _inline(vector.read_text(encoding="utf-8"), name)))
     twin = {"record": dict(run.record), "tables": {name: _plain(records) for name, records in contents.items()}}
-    twin["verdicts"] = [one.sentence for one in verdicts(run.comparisons)]
+    twin["verdicts"] = verdicts(run.comparisons)
     storage.write_json(folder / "report.json", twin)
     page = folder / "report.html"
     text = _page(run, contents, drawn)
@@ -71,12 +71,11 @@ def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[t
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "ink": _cell_style, "p": p_text, "signed": _signed}
+    environment.filters |= {"percent": _percent, "ink": _cell_style, "p": p_text, "signed": signed}
     template = environment.from_string((HERE / "page.html").read_text(encoding="utf-8"))
     rows = run.rows
     shown = rows is not None and len(rows.classes) <= MOST_CLASSES
     on_clean = [one for one in run.comparisons if one.condition == "clean"]
-    discordant = min((one.wins + one.losses for one in on_clean), default=None)
     return template.render(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         run=run,
@@ -84,8 +83,8 @@ def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[t
         warning=SAMPLE_WARNING if run.record["data"]["sample"] else "",
         sigma=SIGMA,
         verdicts=verdicts(run.comparisons),
-        claim=claim(run.comparisons, run.attacks),
-        visible=None if discordant is None else 100 * smallest_visible_difference(run.holdout, discordant),
+        claim=claim(run.comparisons, run.attacks) + power_notes(on_clean),
+        intervals=interval_sentence(run.repeats),
         matrix=list(zip(run.conditions, zip(*run.cells, strict=True), strict=True)),
         strips={} if rows is None else strips(run, run.conditions),
         figures=[(title, Markup(svg)) for title, svg in drawn],
@@ -114,10 +113,6 @@ def _inline(svg: str, prefix: str) -> str:
 
 def _percent(share: float | None, digits: int = 2) -> str:
     return "–" if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f}"
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.2f}".replace("-", "−")
 
 
 def _cell_style(cell: Estimate) -> str:

@@ -50,10 +50,10 @@ def _verdicts(run: RunData) -> list[dict]:
             "points": one.points.value,
             "low": one.points.low,
             "high": one.points.high,
-            "won": one.wins,
-            "lost": one.losses,
+            "level": one.level,
             "p": one.p,
             "p_holm": one.p_holm,
+            "detectable": one.detectable,
         }
         for one in run.comparisons
     ]

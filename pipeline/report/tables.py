@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 TITLE = "Accuracy in %: how it was trained (down) × what it was tested on (across)"
-VERDICT_HEAD = ("trained", "verdict", "points (95 % interval)", "won / lost", "p")
+VERDICT_HEAD = ("trained", "verdict", "points (interval)", "p")
 
 
 def terminal_report(
@@ -39,16 +39,16 @@ def terminal_report(
     parts += [Text(line, style="dim") for line in notes(grid, data)]
     for condition, lines in verdict_rows(comparisons).items():
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name, justify in zip(VERDICT_HEAD, ("left", "left", "right", "right", "right"), strict=True):
+        for name, justify in zip(VERDICT_HEAD, ("left", "left", "right", "right"), strict=True):
             # Where there is room for it, the verdict alone takes a second line; figures stay whole.
             keep = name != "verdict" and width >= 80
             table.add_column(name, justify=justify, no_wrap=keep, overflow="fold")
         for trained, verdict, *figures in lines:
-            style = "bold" if verdict.startswith(("better", "worse")) else ""
+            style = "bold" if verdict in ("better", "worse") else ""
             table.add_row(Text(trained), Text(verdict, style=style), *figures)
         heading = Text(f"\nTested on {condition}: against {comparisons[0].baseline}", style="bold")
         parts += [heading, Padding(table, (0, 0, 0, 2), expand=False)]
-    parts += [Text(), *(Text(line, style="dim") for line in claim_notes(grid, comparisons))]
+    parts += [Text(), *(Text(line, style="dim") for line in claim_notes(comparisons))]
     return Group(*parts)
 
 
@@ -58,7 +58,7 @@ def _accuracy_tables(grid: Grid, width: int) -> list[Table]:
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[cell_text(cell, grid.repeats) for cell in row] for row in cell_estimates(grid)]
+    cells = [[cell_text(cell) for cell in row] for row in cell_estimates(grid)]
     room = width - max(map(len, grid.trained)) - 2
 
     def widths(between: str) -> list[int]:
@@ -92,7 +92,7 @@ def _accuracy_tables(grid: Grid, width: int) -> list[Table]:
 
 def markdown_report(grid: Grid, comparisons: Sequence[Comparison], *, data: str, sample: bool = False) -> str:
     """The same as Markdown text, ending in a newline."""
-    cells = [[" ".join(cell_text(cell, grid.repeats)) for cell in row] for row in cell_estimates(grid)]
+    cells = [[" ".join(cell_text(cell)) for cell in row] for row in cell_estimates(grid)]
     lines = [f"**{SAMPLE_WARNING}**", ""] if sample else []
     lines += [f"**{TITLE}**", ""]
     lines += _markdown_table(
@@ -102,7 +102,7 @@ def markdown_report(grid: Grid, comparisons: Sequence[Comparison], *, data: str,
     for condition, rows in verdict_rows(comparisons).items():
         lines += ["", f"**Tested on {condition}: against {comparisons[0].baseline}**", ""]
         lines += _markdown_table(VERDICT_HEAD, rows)
-    lines += ["", *_bullets(claim_notes(grid, comparisons))]
+    lines += ["", *_bullets(claim_notes(comparisons))]
     return "\n".join(lines) + "\n"
 
 
@@ -119,7 +119,7 @@ def _bullets(lines: Sequence[str]) -> list[str]:
 
 def table_csv(grid: Grid) -> str:
     """The table as CSV text, one line a cell: accuracy and its interval's ends in %, and which interval."""
-    interval = "95 % t over repeats" if grid.repeats > 1 else "95 % Wilson of one model"
+    interval = "95 % over rows and seeds" if grid.repeats > 1 else "95 % Wilson of one model"
     records = [
         {
             "train": trained,

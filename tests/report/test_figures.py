@@ -49,7 +49,8 @@ def test_the_lines_are_the_table(make_grid):
     line, _, (interval,) = bars[0].lines
     assert line.get_xdata() == pytest.approx(SIGMAS)
     assert line.get_ydata() == pytest.approx([98.4, 93.5, 51.9, 25.9, 14.9])
-    assert interval.get_segments()[2][:, 1] == pytest.approx([51.9 - 0.2484, 51.9 + 0.2484], abs=1e-4)
+    # Misses of 480, 481 and 482 of 1,000 rows: next to nothing but the luck of rows, so nearly Wilson's interval.
+    assert interval.get_segments()[2][:, 1] == pytest.approx([48.80, 54.98], abs=0.1)
     assert len(bars) == 2
 
 
