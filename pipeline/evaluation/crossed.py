@@ -26,12 +26,13 @@ class Luck:
     """The variance of a mean over R repeats × n rows, apart by where it comes from; both are a sample.
 
     rows: variance by the choice of rows. seeds: by the training seeds, what differs from row to row included.
-    freedom: degrees of freedom of `seeds`. row_freedom: n − 1. repeats: R; with one, `seeds` is 0 and unknown.
+    welch: degrees of freedom of `seeds` as Welch counts them. row_freedom: n − 1. repeats: R; with one, `seeds` is 0
+    and unknown.
     """
 
     rows: float
     seeds: float
-    freedom: float
+    welch: float
     row_freedom: float
     repeats: int
 
@@ -57,9 +58,9 @@ class Luck:
 
     def with_repeats(self, repeats: int) -> Luck:
         """As it would be with that many repeats, if seeds spread as they did in these."""
-        freedom = self.freedom * (repeats - 1) / (self.repeats - 1)
         return Luck(
-            rows=self.rows, seeds=self.seeds * self.repeats / repeats, freedom=freedom, row_freedom=self.row_freedom,
+            rows=self.rows, seeds=self.seeds * self.repeats / repeats,
+            welch=self.welch * (repeats - 1) / (self.repeats - 1), row_freedom=self.row_freedom,
             repeats=repeats,
         )  # fmt: skip
 
@@ -72,7 +73,7 @@ class Luck:
     @cached_property
     def _scale(self) -> float:
         """What brings the 5 % point to Welch's and Satterthwaite's, which the former exceeds with few seeds."""
-        freedom = self.variance**2 / (self.rows**2 / self.row_freedom + self.seeds**2 / self.freedom)
+        freedom = self.variance**2 / (self.rows**2 / self.row_freedom + self.seeds**2 / self.welch)
         satterthwaite = t_quantile(freedom, 1 - SIGNIFICANCE) * math.sqrt(self.variance)
         return min(1.0, satterthwaite / self._behrens_fisher(SIGNIFICANCE))
 
@@ -80,10 +81,12 @@ class Luck:
     def _variances(self) -> np.ndarray:
         from scipy.special import gammaincinv
 
-        return self.rows + self.seeds * self.freedom / (2 * gammaincinv(self.freedom / 2, _NODES))
+        # One way may have nearly all of the spread: far out, its own R − 1 degrees of freedom are what can be had.
+        freedom = self.repeats - 1
+        return self.rows + self.seeds * freedom / (2 * gammaincinv(freedom / 2, _NODES))
 
     def _tail(self, distance: float) -> float:
-        """P(|√rows · Z + √seeds · T| > distance), Z normal, T Student's with `freedom`."""
+        """P(|√rows · Z + √seeds · T| > distance), Z normal, T Student's with R − 1 degrees."""
         from scipy.special import ndtr
 
         return float(2 * ndtr(-distance / np.sqrt(self._variances)) @ _WEIGHTS)
@@ -136,13 +139,13 @@ def luck_of(values: np.ndarray, arms: Sequence[np.ndarray], raised: tuple[float,
     mean, row_means = values.mean(), values.mean(axis=0)
     of_rows = float(row_means.var(ddof=1)) / rows * raised[0] + raised[1]
     if repeats == 1:
-        return Luck(rows=of_rows, seeds=0.0, freedom=math.inf, row_freedom=rows - 1.0, repeats=1)
+        return Luck(rows=of_rows, seeds=0.0, welch=math.inf, row_freedom=rows - 1.0, repeats=1)
     each = np.array([float(arm.var(ddof=1)) / repeats for arm in arms])
     rest = values - row_means - values.mean(axis=1, keepdims=True) + mean
     of_rest = float((rest**2).sum()) / ((rows - 1) * (repeats - 1)) / (rows * repeats)
-    freedom = (repeats - 1) * (float(each.sum() ** 2 / (each**2).sum()) if each.any() else float(len(arms)))
+    welch = (repeats - 1) * (float(each.sum() ** 2 / (each**2).sum()) if each.any() else float(len(arms)))
     return Luck(
-        rows=max(of_rows - of_rest, 0.0), seeds=max(float(each.sum()), of_rest), freedom=freedom,
+        rows=max(of_rows - of_rest, 0.0), seeds=max(float(each.sum()), of_rest), welch=welch,
         row_freedom=rows - 1.0, repeats=repeats,
     )  # fmt: skip
 
