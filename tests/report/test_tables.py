@@ -52,7 +52,7 @@ def test_markdown_word_for_word(make_grid):
         "\n"
         "| trained | verdict | points (interval) | p |\n"
         "| --- | --- | --- | --- |\n"
-        "| σ 0.1 | better | +70.40 (+67.16 to +73.64) | <0.001 |\n"
+        "| σ 0.1 | better | +70.40 (+67.15 to +73.65) | <0.001 |\n"
         "\n"
         "- points: difference of mean accuracy to σ 0, on the same rows. In brackets its interval, for the luck of the "
         "rows and the training seeds together: 95 % for one comparison, wider for several, so that it leaves out 0 "

@@ -47,8 +47,10 @@ def test_the_first_of_equals_by_log_loss_then_by_age():
 
 
 def test_better_than_is_paired():
-    """50 of 100 rows against 60, all of the 50 among them: the difference is 0.1 ± t(99) · √(0.1 · 0.9 / 99 · (1 + 2/10)),
-    for ten rows that differ tell little of how many might."""
+    """50 of 100 rows against 60, all of the 50 among them: 0.1 ± t(99) · √(0.1 · 0.9 / 99 · (1 + 2/10)).
+
+    The last factor is for ten rows that differ: they tell little of how many might.
+    """
     worse, better = trial(0, np.arange(100) < 50), trial(1, np.arange(100) < 60)
     value, low, high = better.better_than(worse)
     assert value == pytest.approx(0.1)
