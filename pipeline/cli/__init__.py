@@ -6,6 +6,7 @@ libraries that another command needs.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import signal
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import click
 
 import pipeline
-from pipeline.errors import InkproofError
+from pipeline.errors import InkproofError, UsageError
 from pipeline.nn.blas import prefer_wide_kernels
 
 # Name → the line in `python main.py --help`. The file is pipeline/cli/<name>.py, its object `command`.
@@ -93,3 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"Error: {str(error.filename)[:60]}… is longer than a file's name may be: correct it.", file=sys.stderr)
+        sys.exit(UsageError.exit_code)

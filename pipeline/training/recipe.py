@@ -258,7 +258,7 @@ def _build(registry: Mapping[str, Callable[..., Any]], key: str, table: Mapping[
     if not isinstance(name, str) or name not in registry:
         near = difflib.get_close_matches(str(name), registry, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(registry)}."
-        raise UsageError(f"{key} = {str(name)[:SHOWN]!r} is not known: {hint}")
+        raise UsageError(f"{key} = {repr(name)[:SHOWN]} is not known: {hint}")
     return _call(name, registry[name], {k: v for k, v in table.items() if k != key}, *given)
 
 
@@ -268,7 +268,7 @@ def _call(name: str, build: Callable[..., Any], arguments: Mapping[str, Any], *g
     hints = get_type_hints(build.__init__)
     for key, value in arguments.items():
         if not fits(value, hints[key]):
-            raise UsageError(f"{name}: {key} must be {in_words(hints[key])}, found {str(value)[:SHOWN]!r}.")
+            raise UsageError(f"{name}: {key} must be {in_words(hints[key])}, found {repr(value)[:SHOWN]}.")
     for parameter in parameters:
         if parameter.default is parameter.empty and parameter.name not in arguments:
             raise UsageError(f"{name}: {parameter.name}, {in_words(hints[parameter.name])}, is missing.")

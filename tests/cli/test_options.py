@@ -52,3 +52,15 @@ def main_or_exit(words: list[str]) -> None:
         main(words)
     except SystemExit as end:
         assert not end.code, words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["predict", "x.png", "--model"], ["serve", "--model"], ["report"], ["runs", "show"], ["--data"], ["--recipe"],
+     ["check"], ["--data", ".", "--extra"], ["export"]],
+)  # fmt: skip
+def test_a_name_that_is_longer_than_names_may_be(unusual, capsys, words):
+    with pytest.raises(SystemExit) as end:
+        main([*words, "a" * 300])
+    assert end.value.code in (1, 2)
+    assert capsys.readouterr().err.startswith("Error: ")

@@ -174,3 +174,59 @@ def test_two_archives(tmp_path):
         np.savez(tmp_path / name, **FOUR)
     with pytest.raises(DataError, match="holds 2 npz archives where one is expected: name the one to read"):
         load(tmp_path)
+
+
+def npz_with(path, name, header, *, version=b"\1\0", twice=False):
+    """An archive whose array `name` has this header text."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, array in FOUR.items():
+            body = array.tobytes()
+            text = header if key == name else f"{{'descr': '|u1', 'fortran_order': False, 'shape': {array.shape}}}\n"
+            size = len(text).to_bytes(2 if version == b"\1\0" or key != name else 4, "little")
+            archive.writestr(
+                f"{key}.npy", b"\x93NUMPY" + (version if key == name else b"\1\0") + size + text.encode() + body
+            )
+        if twice:
+            archive.writestr(name, b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (6, 3, 3", "does not begin as a plain array"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (True, 3, 3)}", "of shape (True, 3, 3) where uint8"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (-6, 3, -3)}", "of shape (-6, 3, -3) where uint8"),
+        ("{'descr': '|zz', 'fortran_order': False, 'shape': (6, 3, 3)}", "does not begin as a plain array"),
+        ("{'descr': '|u1', 'fortran_order': 1, 'shape': (6, 3, 3)}", "does not begin as a plain array"),
+        ("x" * 5000, "does not begin as a plain array"),
+        ("(" * 4000, "does not begin as a plain array"),
+        ("", "does not begin as a plain array"),
+    ],
+)
+def test_npy_headers(tmp_path, header, found):
+    said = message(npz_with(tmp_path / "mnist.npz", "x_train", header))
+    assert found in said and len(said) < 400
+    assert "does not begin" in message(npz_with(tmp_path / "mnist.npz", "x_train", header, version=b"\3\0"))
+
+
+def test_two_members_of_one_name(tmp_path):
+    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (6,)}\n"
+    path = npz_with(tmp_path / "mnist.npz", "y_train", header)
+    check(load(path))
+    assert "mnist.npz holds y_train twice" in message(npz_with(path, "y_train", header, twice=True))
+
+
+@pytest.mark.parametrize("name", ["y_train", "y_test"])
+def test_labels_beyond_64_bits(tmp_path, name):
+    labels = FOUR[name].astype(np.uint64)
+    labels[:2] = 2**64 - 1
+    np.savez(tmp_path / "mnist.npz", **{**FOUR, name: labels})
+    assert "label 18446744073709551615 where 9223372036854775807 is the largest" in message(tmp_path / "mnist.npz")
+
+
+def test_a_flipped_bit_in_an_npz_is_damage(tmp_path):
+    path = npz_with(tmp_path / "mnist.npz", "y_train", "{'descr': '|u1', 'fortran_order': False, 'shape': (6,)}\n")
+    path.write_bytes(path.read_bytes().replace(b"'shape': (6,)", b"'shape': (7,)"))
+    with pytest.raises(DataError, match=r"mnist\.npz is damaged \(Bad CRC-32 for file 'y_train.npy'\)"):
+        load(path)

@@ -1,11 +1,12 @@
 """Every way in which a CSV can be wrong, and the sentence that says so."""
 
+import os
 from pathlib import Path
 
 import pytest
 from tiny_competition import TEST, TRAIN
 
-from pipeline.dataset import load
+from pipeline.dataset import limits, load, source
 from pipeline.errors import DataError
 
 CELL_END = ": correct the cell or download the file again."
@@ -271,3 +272,154 @@ def test_sample_submission_with_other_ids(folder):
     for other in ("7", "b"):
         (folder / "sample_submission.csv").write_text(f"id,label\n5,0\n{other},0\n")
         assert "sample_submission.csv holds other ids than test.csv" in message(folder)
+
+
+def test_scaled_pixels_get_the_advice_that_helps(folder):
+    (folder / "train.csv").write_text(TRAIN.replace("10,20", "10,0.6173"))
+    assert message(folder) == (
+        "train.csv, row 2 (line 3), column 'pixel1' must be a pixel, a whole number from 0 to 255, found '0.6173': "
+        "pixels that were scaled must be brought back to whole numbers."
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (
+            "label," + ",".join(f"p{i}" for i in range(3072)),
+            "3,072 pixel columns, as pictures of 32×32 in three colours",
+        ),
+        (
+            "45,0,0,0,7",
+            "train.csv has no header: its first line holds numbers as rows do, found 45, 0, 0, …; put a line",
+        ),
+        ("5.0,0.0,0.0,1.0,0.0", "train.csv has no header: its first line holds numbers"),
+        (
+            "PassengerId,Survived,Pclass,Name,Sex,Age,SibSp,Parch,Ticket,Fare,Cabin,Embarked",
+            "train.csv is no table of pictures: it has 12 columns (PassengerId, Survived, Pclass, …) where a label",
+        ),
+    ],
+    ids=["colour", "EMNIST", "floats", "Titanic"],
+)
+def test_tables_of_other_kinds(folder, header, found):
+    (folder / "train.csv").write_text(header + "\n" + ",".join("1" * header.count(",")) + ",1\n")
+    assert found in message(folder)
+
+
+def test_label_column_in_the_test_rows(folder):
+    (folder / "test.csv").write_text(TRAIN)
+    assert message(folder) == (
+        "test.csv has a label column, 'label', where test rows are those whose label is to be predicted: remove the "
+        "column."
+    )
+    (folder / "train.csv").write_text(TRAIN.replace("label", "digit"))
+    (folder / "test.csv").write_text(TRAIN.replace("label", "digit"))
+    assert "test.csv has a label column, 'digit'" in message(folder, label_column="digit")
+
+
+def test_tables_of_other_names_are_named(tmp_path):
+    for name in ("fashion-mnist_train.csv", "fashion-mnist_test.csv"):
+        (tmp_path / name).write_text(TRAIN)
+    expected = "(but fashion-mnist_test.csv, fashion-mnist_train.csv: are these to be named so?)"
+    for path in (tmp_path, tmp_path / "fashion-mnist_train.csv"):
+        with pytest.raises(DataError) as caught:
+            load(path)
+        assert expected in str(caught.value)
+
+
+ODD = ["0x1", "01", '"1,000"', "1%", "NA", "None", "²", "99999999999999999999"]
+
+
+@pytest.mark.parametrize("cell", ODD)
+def test_odd_labels_are_told_with_their_rows(folder, cell):
+    with (folder / "train.csv").open("a", encoding="utf-8") as file:
+        file.write(f"{cell},1,2,3,4\n0,1,2,3,4\n{cell},1,2,3,4\n")
+    name = cell.strip('"')
+    assert message(folder) == (
+        f"train.csv holds label {name!r} in 2 rows (row 5, 7), which looks like a damaged number or a missing value: "
+        "correct these labels, or remove the rows."
+    )
+
+
+@pytest.mark.parametrize(
+    "labels", [("01", "10"), ("a", "1"), ("T-shirt/top", "1st"), ("none", "Edge-Ring"), ("-5", "7"), ("1,000", "2,000")]
+)
+def test_labels_that_are_names(folder, labels):
+    rows = "".join(f'"{label}",1,2,3,4\n' for label in labels * 2)
+    (folder / "train.csv").write_text(TRAIN.splitlines()[0] + "\n" + rows)
+    assert [str(name) for name in load(folder, cache=False).train.classes] == sorted(labels, key=lambda name: name)
+
+
+@pytest.mark.parametrize("cell", ["1;7", "", " 2", "2e0", "2.0", "nan", "=5+0", "٥", "2\0", "02", "0x2", "b", "NA"])
+def test_ids_of_a_sample_submission_follow_the_rules_of_test_rows(folder, cell):
+    lines = ["ImageId,Label", "1,0", f"{cell},0", "3,0"]
+    (folder / "sample_submission.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert message(folder).startswith("sample_submission.csv, row 2 ")
+    (folder / "sample_submission.csv").unlink()
+    rows = ["id,pixel0,pixel1,pixel2,pixel3", "1,1,2,3,4", f"{cell},1,2,3,4", "3,1,2,3,4"]
+    (folder / "test.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert message(folder).startswith("test.csv, row 2 ")
+
+
+@pytest.mark.parametrize("header", [",", "Id,Id", "Id,", " Id,Label", "1,0", '"I\nd",Label', "I\u200bd,Label"])
+def test_header_of_a_sample_submission(folder, header):
+    (folder / "sample_submission.csv").write_text(f"{header}\n1,0\n2,0\n3,0\n", encoding="utf-8")
+    assert message(folder).startswith("sample_submission.csv, the header must be two different names")
+
+
+def test_ids_that_are_names(folder):
+    ids = ["007", "008", "010"], ["img_1", "7", "b;c"], ["3f", "99", "0a"]
+    for names in ids:
+        (folder / "sample_submission.csv").write_text("Id,Label\n" + "".join(f"{name},0\n" for name in names))
+        assert load(folder, cache=False).ids.tolist() == names
+
+
+def test_a_pipe_is_not_waited_for(folder):
+    (folder / "train.csv").unlink()
+    os.mkfifo(folder / "train.csv")
+    assert "train.csv could not be read (it is a pipe or a device)" in message(folder)
+    os.mkfifo(folder / "data.zip")
+    with pytest.raises(DataError, match="it is a pipe or a device"):
+        load(folder / "data.zip")
+
+
+def test_a_name_that_is_too_long(folder):
+    with pytest.raises(DataError, match="could not be read \\(File name too long\\)"):
+        load(folder / ("a" * 300))
+
+
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [
+        ("7" * 2**21, "row 5 has more than 1,048,576 letters"),
+        ("7," * 2**20, "row 5 has more than 1,048,576 letters"),
+        ('1,"' + "a\n" * 10**5, "is not CSV (field larger than field limit"),
+        ('"a\n",' * 2**18, "row 5 has more than 1,048,576 letters"),
+        ("\n" * 2**21, "row 5 (line 6) is blank"),
+        ("\r\n" * 1500 + "1,1,2,3,4\n", "row 5 (line 6) is blank"),
+    ],
+    ids=["cell", "line", "quote", "record", "newlines", "newlines between rows"],
+)
+def test_lines_without_end(folder, end, found):
+    (folder / "train.csv").write_text(TRAIN + end, newline="")
+    assert found in message(folder)
+
+
+def test_blank_lines_at_the_end_are_no_rows(folder):
+    (folder / "train.csv").write_text(TRAIN + "\n" * limits.MAX_BLANK_LINES)
+    assert load(folder, cache=False).train.n == 4
+
+
+def test_reading_that_takes_too_long_ends_with_a_sentence(folder, monkeypatch):
+    monkeypatch.setattr(source, "READ_SECONDS", -1)
+    assert "train.csv took more than -1 s to read its first" in message(folder)
+    monkeypatch.setattr(source, "READ_BYTES_A_SECOND", 1)  # the same time is little for so many bytes
+    assert load(folder, cache=False).train.n == 4
+
+
+def test_too_many_rows(folder, monkeypatch):
+    from pipeline.dataset import exact, rows
+
+    monkeypatch.setattr(exact, "MAX_ROWS", 3)
+    monkeypatch.setattr(rows, "MAX_ROWS", 3)
+    assert message(folder) == "train.csv has more than the 3 rows that are allowed: take a part of them."

@@ -88,6 +88,51 @@ def test_paths_that_point_outside(tmp_path, name):
     )
 
 
+@pytest.mark.parametrize("name", [".", "./", ""])
+def test_members_without_a_name(tmp_path, name):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo()
+        info.filename = name
+        archive.writestr(info, b"")
+        archive.writestr("train.csv", TRAIN)
+        archive.writestr("test.csv", TEST)
+    if name == "./":
+        assert load(path, cache=False).train.n == 4
+    else:
+        assert f"a.zip holds a member that has no name ({name!r}), which Kaggle's" in message(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("member", ["train.csv", "test.csv", "sample_submission.csv"])
+def test_every_flipped_bit_is_damage_and_not_a_row_to_correct(tmp_path, method, member):
+    contents = {"train.csv": TRAIN, "test.csv": TEST, "sample_submission.csv": "ImageId,Label\n1,0\n2,0\n3,0\n"}
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+        info = archive.getinfo(member)
+    whole = path.read_bytes()
+    start = info.header_offset + 30 + len(member)
+    for place in range(start, start + info.compress_size):
+        for bit in (0, 6):
+            spoilt = bytearray(whole)
+            spoilt[place] ^= 1 << bit
+            path.write_bytes(spoilt)
+            said = message(path) if _is_damaged(path, member) else "a.zip is damaged"
+            assert said.startswith(("a.zip is damaged", "a.zip could not be read")), (place, said)
+
+
+def _is_damaged(path, member):
+    """A bit that the packed data do without, such as padding, is no damage."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            archive.read(member)
+    except Exception:
+        return True
+    return False
+
+
 def test_encrypted(tmp_path):
     path = make_zip(tmp_path / "a.zip", {"train.csv": TRAIN, "test.csv": TEST})
     content = bytearray(path.read_bytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,14 @@ GOOD = {
 
 def changed(section, **values):
     return {**GOOD, section: {**GOOD.get(section, {}), **values}}
+
+
+def dense(units):
+    return changed("network", layers=[{"layer": "Flatten"}, {"layer": "Dense", "units": units}])
+
+
+def nested(depth):
+    return {"a": nested(depth - 1)} if depth else {}
 
 
 def augmented(*changes):
@@ -82,6 +92,23 @@ def test_default_is_784_512_10():
         (changed("optimizer", momentum=1.5), "momentum must be a number at least 0 and below 1, found 1.5."),
         (changed("schedule", learning_rate=-1), "learning_rate must be a number above 0, found -1."),
         (changed("loss", label_smoothing=1), "label_smoothing must be a number at least 0 and below 1, found 1."),
+        (changed("optimizer", name=["adam"]), "name = ['adam'] is not known: did you mean adam?"),
+        ({**GOOD, "training": 3}, "training must be a table such as [training] epochs = 10."),
+        ({**GOOD, "training": ["epochs"]}, "training must be a table"),
+        (changed("run", noise=[[0.1]]), "each level of noise must be a number, found [0.1]."),
+        (dense(512.0), "Dense: units must be a whole number, found 512.0."),
+        (dense(True), "Dense: units must be a whole number, found True."),
+        (dense(2**63), "it holds a date or a number of more than 64 bits"),
+        (dense(2**62), "parameters where at most 268,435,456 are allowed."),
+        ({**GOOD, "network": {}}, "[network] layers must be a list of tables"),
+        (changed("network", dtype=["float32"]), 'dtype must be "float32" or "float64", found [\'float32\'].'),
+        ({**GOOD, "summary": datetime.date(2020, 1, 1)}, "summary must be a text."),
+        (changed("training", epochs=datetime.date(2020, 1, 1)), "it holds a date or a number of more than 64 bits"),
+        (changed("loss", class_weight=["1"]), "class_weight must be a list (a number each), found ['1']."),
+        (changed("loss", label_smoothing="0"), "label_smoothing must be a number, found '0'."),
+        (changed("optimizer", nesterov=1), "nesterov must be true or false, found 1."),
+        (augmented({"change": "Elastic", "alpha": 0.1}), "Elastic: sigma, a number, is missing."),
+        ({**GOOD, "run": nested(20)}, "tables and lists lie more than 16 deep within one another."),
         (changed("network", layers=[]), "[network] layers must be a list of tables"),
         (changed("network", layers=["ReLU"]), "layer 1 must be a table such as"),
         (changed("network", layers=[{"layer": "Flatten"}]), "the layers end in an output of shape (784,)"),
@@ -123,6 +150,8 @@ def test_a_recipe_like_another_takes_what_it_does_not_say(tmp_path):
     [
         ("like = 5", "like must name a recipe that is not itself like another one, found 5."),
         ('like = "cnn-committee"', "recipe that is not itself like another one, found 'cnn'"),
+        (f'like = "{"x" * 300}"', "There is no recipe x{60}: choose"),
+        ('like = "\\u0000"', "There is no recipe"),
         ('like = "cn"', "There is no recipe cn: did you mean cnn?"),
     ],
 )
@@ -133,12 +162,29 @@ def test_a_likeness_that_cannot_be(tmp_path, text, sentence):
         recipe.load(str(path))
 
 
-@pytest.mark.parametrize("content", [b"summary = ", b"\xff\xfe", b"a = 1\na = 2"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"summary = ", b"\xff\xfe", b"a = 1\na = 2",
+        b"a = " + b"[" * 3000 + b"]" * 3000, b"a" + b".a" * 20_000 + b" = 1",
+        b"a" + b" . a" * 20_000 + b" = 1", b"a = " + b"9" * 5000, b"#" * 300_000,
+    ],
+)  # fmt: skip
 def test_not_toml(tmp_path, content):
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
-    with pytest.raises(RecipeError, match=r"broken\.toml cannot be read as a TOML file"):
+    with pytest.raises(RecipeError, match=r"broken\.toml cannot be read as a TOML file") as caught:
         recipe.load(str(path))
+    assert len(str(caught.value)) < 300
+
+
+def test_a_file_beside_one_that_is_named_without_its_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.toml").write_bytes((recipe.FOLDER / "softmax.toml").read_bytes())
+    with pytest.raises(RecipeError, match=r"There is no recipe my: did you mean my\.toml\?"):
+        recipe.load("my")
+    with pytest.raises(RecipeError, match=r"There is no recipe a{60}: choose one of"):
+        recipe.load("a" * 300)
 
 
 @pytest.mark.parametrize(("rows", "size"), [(42_000, 128), (1000, 20), (30, 16), (9_999, 128)])
