@@ -49,8 +49,8 @@ class StorageError(InkproofError):
     """A file could not be written."""
 
 
-class DivergedError(InkproofError):
-    """The training loss became NaN or infinite."""
+class DivergedError(InkproofError, ValueError):
+    """The training loss became NaN or infinite. Also a ValueError, which scikit-learn's users expect of fit."""
 
 
 class KaggleError(InkproofError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -13,15 +15,27 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from pipeline.errors import UsageError
+from pipeline.errors import DivergedError, UsageError
 from pipeline.estimators.lbfgs import minimize
 from pipeline.estimators.parameters import Parameters
-from pipeline.estimators.parts import L2Regularizer, Pace, layer_specs, make_augment, make_optimizer
+from pipeline.estimators.parts import (
+    L2Regularizer,
+    MLPOrder,
+    Pace,
+    draw_as_mlp,
+    layer_specs,
+    make_augment,
+    make_optimizer,
+)
 from pipeline.estimators.rows import check_noise_fits, dense, pictures, portions, row_weights
 from pipeline.nn.averaging import MovingAverage
+from pipeline.nn.onnx_graph import Graph
 from pipeline.nn.workspace import Pass
 from pipeline.training import EarlyStopping, Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
 from pipeline.training.recipe import build_network
+
+if TYPE_CHECKING:
+    import onnx
 
 LARGEST_SEED = 2**31 - 1
 
@@ -47,64 +61,84 @@ class NetworkEstimator(Parameters, BaseEstimator):
         tags.input_tags.sparse = self.image_shape is None
         return tags
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Any:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False, X_val: Any = None, y_val: Any = None
+    ) -> Any:
         self.check_parameters()
         resuming = hasattr(self, "network_") and (incremental or self.warm_start)
         rows, y = self._validated(X, y, reset=not resuming)
         check_noise_fits(self, rows)
         targets = self._targets(y, incremental=incremental, resuming=resuming)
         weights = None if sample_weight is None else row_weights(sample_weight, rows.shape[0])
-        seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
+        random = check_random_state(self.random_state)
         if not resuming:
-            self._begin(rows, seed)
-        if self.solver == "lbfgs":
-            self._fit_lbfgs(TrainingData(rows=rows, labels=targets, sample_weight=self._row_weights(y, weights)))
-            return self
-        training, validation = np.arange(rows.shape[0]), None
-        if self.early_stopping:
-            training, held = self._split(targets, seed)
-            validation = TrainingData(
-                rows=dense(rows[held]),
-                labels=targets[held],
-                sample_weight=None if weights is None else weights[held],
-            )
+            self._begin(rows, random)
+        validation = self._given_validation(X_val, y_val)
+        if self.early_stopping and validation is None and self.solver != "lbfgs":
+            training, held = self._split(targets, weights, random)
+            held_weights = None if weights is None else weights[held]
+            validation = TrainingData(rows=rows[held], labels=targets[held], sample_weight=held_weights)
             rows, targets, y = rows[training], targets[training], y[training]
             weights = None if weights is None else weights[training]
         weights = self._row_weights(y, weights)
         data = TrainingData(rows=rows, labels=targets, sample_weight=weights, validation=validation)
-        self._fit_epochs(data, incremental=incremental)
+        self.stop_reason_, self.n_iter_ = "", 0
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(data)
+        else:
+            self._fit_epochs(data, random, incremental=incremental)
         return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
+    def _refuse_partial_fit(self) -> None:
         for name in ("early_stopping", "schedule", "average_decay"):
-            if getattr(self, name):
-                raise UsageError(f"partial_fit sees one epoch at a time, without {name}: use fit.")
-        return self._fit(X, y, sample_weight, incremental=True)
+            if value := getattr(self, name):
+                raise UsageError(
+                    f"partial_fit does not support {name}={value!r}: it sees one epoch at a time; use fit."
+                )
 
-    def _begin(self, rows: np.ndarray, seed: int) -> None:
-        self._streams = Streams.of(seed)
+    def _begin(self, rows: np.ndarray, random: np.random.RandomState) -> None:
+        # MLPClassifier's draws come first, so that the same random_state gives the same network; ours from a copy.
+        self._rng = np.random.default_rng((deepcopy(random) if self.init == "mlp" else random).randint(LARGEST_SEED))
         dtype = "float32" if rows.dtype in (np.float32, np.uint8) else "float64"
         specs, outputs = layer_specs(self, self.n_outputs_), self.n_outputs_
-        self.network_ = build_network(specs, rows.shape[1:], outputs, rng=self._streams.weights, dtype=dtype)
+        self.network_ = build_network(specs, rows.shape[1:], outputs, rng=self._rng, dtype=dtype)
+        if self.init == "mlp":
+            draw_as_mlp(self.network_, self.activation, random)
         self.n_layers_ = len(self.coefs_) + 1
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
-        self.n_iter_ = self.t_ = 0
+        self.t_ = 0
         self._optimizer = None
 
     def _fit_lbfgs(self, data: TrainingData) -> None:
-        network, limits = self.network_, {"max_iter": self.max_iter, "max_fun": self.max_fun, "tol": self.tol}
-        regularizer = L2Regularizer(network, self.alpha)
-        self.loss_, self.n_iter_ = minimize(network, data, loss=self._loss(), regularizer=regularizer, **limits)
+        def stop(loss: float) -> bool:
+            self.n_iter_, self.loss_ = self.n_iter_ + 1, loss
+            self._say(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
+            return self._stops("")
 
-    def _fit_epochs(self, data: TrainingData, *, incremental: bool) -> None:
-        network, n, validation = self.network_, data.rows.shape[0], data.validation
-        if not incremental or self._optimizer is None:
-            self._optimizer = make_optimizer(self, network)
-        before = self.t_ if incremental else 0  # a new fit begins with a new learning rate
-        pace = Pace(self, self._patience(validation, incremental=incremental), rows=n, rows_before=before)
-        decay = self.average_decay
-        self.n_iter_ = 0
+        limits = {"max_iter": self.max_iter, "max_fun": self.max_fun, "tol": self.tol}
+        regularizer = L2Regularizer(self.network_, self.alpha)
+        result = minimize(self.network_, data, loss=self._loss(), regularizer=regularizer, stop=stop, **limits)
+        self.loss_ = float(result.fun)
+        if not self.stop_reason_:
+            self._stops(f"lbfgs: {result.message}")
+            if not result.success:
+                self._warn(
+                    f"lbfgs stopped after {result.nit} iterations before it had converged ({result.message}): "
+                    "raise max_iter or max_fun, or scale the data."
+                )
+
+    def _fit_epochs(self, data: TrainingData, random: np.random.RandomState, *, incremental: bool) -> None:
+        network, n, validation, decay = self.network_, data.rows.shape[0], data.validation, self.average_decay
+        if self.batch_size != "auto" and self.batch_size > n:
+            self._warn(
+                f"batch_size={self.batch_size} is more than the {n} training rows: one batch is all.", UserWarning
+            )
+        if not incremental:
+            self._optimizer = None
+        seen = self.t_ if self._optimizer else 0  # a new optimiser begins with the first learning rate
+        self._optimizer = self._optimizer or make_optimizer(self, network)
+        pace = Pace(self, self._optimizer, self._patience(validation, incremental=incremental), seen=seen)
         if validation is not None and self.validation_scores_ is None:
             self.validation_scores_ = []
         plan = TrainingPlan(
@@ -120,32 +154,54 @@ class NetworkEstimator(Parameters, BaseEstimator):
         hooks = Hooks(
             augment=make_augment(self),
             average=None if decay is None else MovingAverage(network.values.size, network.dtype, decay=decay),
-            on_epoch=lambda epoch: self._remember(epoch, data),
-            stop=pace.stop,
+            stop=lambda epoch: self._stops_after(epoch, data, pace, last=None if incremental else plan.epochs),
             best_by=None if validation is None else self._figure,
         )
-        fit(network, data, plan, streams=self._streams, hooks=hooks)
+        try:
+            fit(network, data, plan, streams=Streams(self._rng, MLPOrder(random), self._rng), hooks=hooks)
+        except DivergedError as error:
+            if validation is None or not self.n_iter_:
+                raise
+            # Early stopping has kept the best epoch, which is what it is for: MLPClassifier goes on here as well.
+            self.n_iter_, self.stop_reason_ = self.n_iter_ + 1, str(error).rstrip(".")
+            self.loss_curve_.append(math.nan)
+            self.validation_scores_.append(math.nan)
+            self._warn(str(error))
         self.best_loss_ = min(self.loss_curve_) if validation is None else None
-        self.best_validation_score_ = None if validation is None else max(self.validation_scores_)
-        if not incremental and self.epochs is None and self.n_iter_ == self.max_iter and not pace.stopped:
-            warnings.warn(
+        self.best_validation_score_ = None if validation is None else float(np.nanmax(self.validation_scores_))
+        if not incremental and self.epochs is None and self.n_iter_ == self.max_iter and not pace.gave_up:
+            self._warn(
                 f"Training stopped after max_iter={self.max_iter} epochs before it had converged: raise max_iter, or "
-                "name the number of epochs that you want as epochs.",
-                ConvergenceWarning,
-                stacklevel=4,
+                "name the number of epochs that you want as epochs."
             )
 
-    def _remember(self, epoch: Epoch, data: TrainingData) -> None:
-        self.n_iter_ = epoch.epoch
+    def _stops_after(self, epoch: Epoch, data: TrainingData, pace: Pace, *, last: int | None) -> bool:
+        self.n_iter_, self.loss_ = epoch.epoch, epoch.train_loss
         self.t_ += data.rows.shape[0]
-        self.loss_ = epoch.train_loss
         self.loss_curve_.append(epoch.train_loss)
-        if self.verbose:
-            print(f"Iteration {epoch.epoch}, loss = {epoch.train_loss:.8f}")
+        self._say(f"Iteration {epoch.epoch}, loss = {epoch.train_loss:.8f}")
         if data.validation is not None:
             self.validation_scores_.append(self._validation_score(epoch, data.validation))
-            if self.verbose:
-                print(f"Validation score: {self.validation_scores_[-1]:f}")
+            self._say(f"Validation score: {self.validation_scores_[-1]:f}")
+        reason = pace.reason_to_stop(epoch, seen=self.t_)
+        return self._stops(f"{last} of {last} epochs are done" if not reason and epoch.epoch == last else reason)
+
+    def _stops(self, reason: str) -> bool:
+        """Whether training stops, for `reason` or because a callback says so."""
+        self.stop_reason_ = reason
+        wishes = [callback(self) for callback in self.callbacks]
+        if any(wishes) and not reason:
+            self.stop_reason_ = "a callback asked for it"
+        if self.stop_reason_:
+            self._say(f"Stopped: {self.stop_reason_}.")
+        return bool(self.stop_reason_)
+
+    def _say(self, line: str) -> None:
+        if self.verbose:
+            print(line)
+
+    def _warn(self, message: str, category: type[Warning] = ConvergenceWarning) -> None:
+        warnings.warn(message, category, stacklevel=5)  # where fit was called
 
     def _patience(self, validation: TrainingData | None, *, incremental: bool) -> EarlyStopping | None:
         if incremental or (self.epochs is not None and validation is None):
@@ -154,16 +210,30 @@ class NetworkEstimator(Parameters, BaseEstimator):
             return EarlyStopping("train_loss", epochs=self.n_iter_no_change, tolerance=self.tol)
         return EarlyStopping(self._figure, epochs=self.n_iter_no_change, tolerance=self._tolerance(validation))
 
-    def _split(self, targets: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the rows to train on and of those held out for early stopping."""
-        places = np.arange(len(targets))
-        training, held = train_test_split(
-            places, random_state=seed, test_size=self.validation_fraction, stratify=self._strata(targets)
-        )
+    def _given_validation(self, X_val: Any, y_val: Any) -> TrainingData | None:
+        """The rows that fit was given to validate on, or None."""
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None or not self.early_stopping or self.solver == "lbfgs":
+            raise UsageError(
+                "X_val and y_val are the rows that early stopping watches: give both, with early_stopping=True and a "
+                "solver that works by epochs."
+            )
+        rows, y = self._validated(X_val, y_val, reset=False)
+        return TrainingData(rows=rows, labels=self._targets(y, incremental=True, resuming=True))
+
+    def _split(
+        self, targets: np.ndarray, weights: np.ndarray | None, random: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the rows to train on and of those held out for early stopping; weightless rows are in neither."""
+        places = np.arange(len(targets)) if weights is None else np.flatnonzero(weights)
+        strata = self._strata(targets[places])
+        fraction = self.validation_fraction
+        training, held = train_test_split(places, random_state=random, test_size=fraction, stratify=strata)
         if len(held) < 2:
             raise UsageError(
-                f"Early stopping needs at least 2 rows to validate on, found {len(held)} of {len(targets)}: raise "
-                "validation_fraction or give more rows."
+                f"The validation set is too small: early stopping needs at least 2 rows, found {len(held)} of "
+                f"{len(places)}; raise validation_fraction, give more rows, or X_val and y_val."
             )
         return training, held
 
@@ -181,7 +251,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
         """The network's outputs (n, outputs) before softmax or sigmoid."""
         check_is_fitted(self)
         rows = self._validated(X, reset=False)
-        return np.concatenate([self.network_.logits(dense(rows[part])) for part in portions(rows.shape[0])])
+        return self.network_.logits(rows)
 
     def input_gradient(self, X: Any, y: Any) -> np.ndarray:
         """∂loss/∂X (n, features): how each row's own loss at label y changes with its numbers.
@@ -199,6 +269,18 @@ class NetworkEstimator(Parameters, BaseEstimator):
             gradient = loss(outputs, targets[part], ctx)[1]
             found.append(backward(gradient).reshape(len(x), -1) * len(x))
         return np.concatenate(found)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """The fitted network for other programs, as the onnx package has it, with skl2onnx's names: float32 throughout.
+
+        It takes `X` (n, features), pixels divided by 255, and gives `label` and `probabilities` in the order of
+        classes_; a regressor gives `variable` (n, outputs). Raises UsageError where the onnx package is missing.
+        """
+        check_is_fitted(self)
+        graph, shape = Graph(), self.network_.input_shape
+        x = "X" if len(shape) == 1 else graph.add("Reshape", "X", graph.constant(np.array([-1, *shape])))
+        answers = self._onnx_answers(graph, graph.add_network(self.network_, x))
+        return graph.model({"X": (np.float32, ["n", self.n_features_in_])}, answers, {"parameters": repr(self)})
 
     @property
     def coefs_(self) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from pipeline.estimators.base import NetworkEstimator, has_epochs
 from pipeline.estimators.parts import TimesOutputs
 from pipeline.estimators.rows import dense
 from pipeline.nn.losses import BinaryCrossEntropy, SoftmaxCrossEntropy, softmax
+from pipeline.nn.onnx_graph import Graph, Ports
 from pipeline.training import Epoch, TrainingData, class_hits
 
 
@@ -41,13 +42,19 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     _figure = "validation_accuracy"
     _numeric_targets = False
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkClassifier:
-        """Train on X (n, features), dense or sparse, and y (n,) of any labels or (n, labels) of 0 and 1."""
-        return self._fit(X, y, sample_weight, incremental=False)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> NetworkClassifier:
+        """Train on X (n, features), dense or sparse, and y (n,) of any labels or (n, labels) of 0 and 1.
+
+        X_val, y_val: the rows that early_stopping watches, in place of a share of X and y.
+        """
+        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
 
     @available_if(has_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> NetworkClassifier:
         """One epoch over X and y, going on from before; the first call needs all `classes`, unless multi-label."""
+        self._refuse_partial_fit()
         if self.class_weight == "balanced":
             raise UsageError('partial_fit cannot know what is "balanced": give class_weight as a dictionary.')
         if classes is not None:
@@ -57,7 +64,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             self.classes_ = classes
         elif not hasattr(self, "classes_") and not type_of_target(y).startswith("multilabel"):
             raise UsageError("The first call of partial_fit needs classes, all that will ever occur.")
-        return self._partial_fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class (n,), or for multi-label targets 0 and 1 (n, labels)."""
@@ -79,6 +86,25 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """Logarithms of predict_proba(X); −∞ where a probability rounds to 0."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def _onnx_answers(self, graph: Graph, outputs: str) -> Ports:
+        """Add the nodes from the network's outputs to probabilities and labels."""
+        classes = self.classes_ if self.classes_.dtype.kind not in "U" else self.classes_.astype(object)
+        if self._multilabel:
+            above = graph.add("Greater", outputs, graph.constant(np.float32(0)))
+            graph.cast(above, np.int64, "label")
+        elif self.n_outputs_ == 1:
+            outputs = graph.add("Concat", graph.add("Neg", outputs), outputs, axis=1)
+            classes = classes[[0, -1]]
+        if not self._multilabel:
+            best = graph.add("ArgMax", outputs, axis=1, keepdims=0)
+            graph.add("Gather", graph.constant(classes), best, output="label")
+        if self.out_activation_ == "softmax":
+            graph.add("Softmax", outputs, axis=1, output="probabilities")
+        else:
+            graph.add("Sigmoid", outputs, output="probabilities")
+        label = (np.int64, ["n", len(classes)]) if self._multilabel else (classes.dtype, ["n"])
+        return {"label": label, "probabilities": (np.float32, ["n", len(classes)])}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -112,10 +138,13 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _check_known(self, found: np.ndarray, *, all_needed: bool) -> None:
         unknown = np.setdiff1d(found, self.classes_)
+        if all_needed and not np.array_equal(found, self.classes_):
+            raise UsageError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {found}"
+            )
         if len(unknown):
-            raise UsageError(f"y holds {list(unknown)}, which are not among the classes {list(self.classes_)}.")
-        if all_needed and len(found) < len(self.classes_):
-            raise UsageError(f"warm_start needs y with all classes of the fit before, {list(self.classes_)}.")
+            raise UsageError(f"y holds {unknown}, which are not among the classes {self.classes_}.")
 
     def _smoothed(self, targets: np.ndarray) -> np.ndarray:
         return targets * (1 - self.label_smoothing) + self.label_smoothing / 2
@@ -132,8 +161,17 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """What each row counts, by its class and by itself."""
         if self.class_weight is None:
             return sample_weight
-        by_class = compute_sample_weight(self.class_weight, dense(y))
-        return by_class if sample_weight is None else by_class * sample_weight
+        if self.class_weight != "balanced":
+            by_class = compute_sample_weight(self.class_weight, dense(y))
+            return by_class if sample_weight is None else by_class * sample_weight
+        weights = np.ones(len(y)) if sample_weight is None else sample_weight
+        by_row = weights
+        for column in dense(y).T if self._multilabel else [y]:  # as compute_sample_weight, but rows count by weight
+            places = np.unique(column, return_inverse=True)[1]
+            totals = np.bincount(places, weights)
+            present = np.count_nonzero(totals)
+            by_row = by_row * (weights.sum() / present / np.where(totals > 0, totals, 1))[places]
+        return by_row
 
     def _strata(self, targets: np.ndarray) -> np.ndarray | None:
         """What early stopping's holdout keeps the shares of; None where a class is too rare for that."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from pipeline.errors import DivergedError
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
 from pipeline.training.plan import Loss, Regularizer, TrainingData
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 
 def minimize(
@@ -21,18 +25,18 @@ def minimize(
     max_iter: int,
     max_fun: int,
     tol: float,
-) -> tuple[float, int]:
-    """Train `network` in place; gives the last loss and the number of iterations.
+    stop: Callable[[float], bool],
+) -> OptimizeResult:
+    """Train `network` in place and give SciPy's result: the last loss `fun`, whether it converged as `success`.
 
-    tol: the largest element that the gradient may have in the end. Warns (ConvergenceWarning) where
-    max_iter or max_fun come first.
+    tol: the largest element that the gradient may have in the end. stop(loss): whether to stop after an iteration.
+    Raises DivergedError, the network then being as it was.
     """
     from scipy import optimize
-    from sklearn.exceptions import ConvergenceWarning
 
-    ctx, rows, weights = Pass(), data.rows, data.sample_weight
-    x = network.to_numbers(rows.toarray() if hasattr(rows, "toarray") else rows, ctx)
-    total = len(x) if weights is None else float(weights.sum())
+    ctx, weights = Pass(), data.sample_weight
+    x = network.to_numbers(data.rows, ctx)
+    total = x.shape[0] if weights is None else float(weights.sum())
 
     def value_and_gradient(params: np.ndarray) -> tuple[float, np.ndarray]:
         network.params[...] = params
@@ -42,19 +46,17 @@ def minimize(
         value += regularizer(total)
         return value, network.grads.astype(np.float64)
 
-    options = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}
+    def after_iteration(intermediate_result: OptimizeResult) -> None:
+        network.params[...] = intermediate_result.x
+        if stop(float(intermediate_result.fun)):
+            raise StopIteration
+
     start = network.params.astype(np.float64)
+    given = {"jac": True, "callback": after_iteration, "options": {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}}
     with np.errstate(over="ignore", invalid="ignore"):
-        result = optimize.minimize(value_and_gradient, start, method="L-BFGS-B", jac=True, options=options)
+        result = optimize.minimize(value_and_gradient, start, method="L-BFGS-B", **given)
     if not np.isfinite(result.fun):
         network.params[...] = start
         raise DivergedError("lbfgs broke down: the loss is no finite number; scale the data, or raise alpha.")
     network.params[...] = result.x
-    if not result.success:
-        warnings.warn(
-            f"lbfgs stopped after {result.nit} iterations before it had converged ({result.message}): "
-            "raise max_iter or max_fun, or scale the data.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    return float(result.fun), int(result.nit)
+    return result

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
+from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
 
@@ -35,6 +36,7 @@ CHOICES = {
     "warm_start": (True, False),
     "nesterovs_momentum": (True, False),
     "early_stopping": (True, False),
+    "init": ("mlp", *INITIALIZERS),
 }
 # What the optimisers, schedules and layers take, they check themselves.
 RANGES = {
@@ -56,6 +58,10 @@ class Parameters:
     alpha: L2 penalty ½·alpha·‖W‖² / (rows of the batch), biases excepted.
     learning_rate: constant, invscaling (1 / t^power_t) or adaptive, the last two for solver sgd alone.
 
+    init: how the weights begin. mlp: as MLPClassifier's, the very same numbers for the same random_state;
+    he, glorot, lecun, normal, uniform: see pipeline.nn.initializers, biases 0.
+    callbacks: functions that are called with the estimator after each epoch (lbfgs: iteration); its loss_, n_iter_
+    and validation_scores_ are up to date, stop_reason_ is empty but at the end. A true answer ends the training.
     epochs: train exactly that many epochs; max_iter and tol then have no say. schedule: constant, step, cosine,
     one-cycle with learning_rate_init as its (largest) rate, or a function (step, steps) → rate; for `epochs`.
     dropout: share of hidden units left out while training. noise: σ of Gaussian noise on half of each batch, for
@@ -101,6 +107,8 @@ class Parameters:
     image_shape: tuple[int, int] | None = None
     filters: Sequence[int] = (16, 32)
     kernel_size: int = 3
+    init: str = "mlp"
+    callbacks: Sequence[Callable[[Any], Any]] = ()
 
     def check_parameters(self) -> None:
         """Raise UsageError for a parameter that is out of range or does not go with another."""
@@ -124,6 +132,8 @@ class Parameters:
     @property
     def hidden_sizes(self) -> list[int]:
         sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str):
+            raise UsageError(f"hidden_layer_sizes must be a whole number or a list of them, found {sizes!r}.")
         return list(sizes) if hasattr(sizes, "__iter__") else [sizes]
 
     def _check_pairs(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,8 +13,9 @@ from pipeline.augment import Chain
 from pipeline.augment.noise import NoiseOnShare
 from pipeline.augment.shift import RandomShift
 from pipeline.estimators.parameters import ACTIVATIONS, Parameters
+from pipeline.nn.layers import Dense
 from pipeline.nn.network import Network
-from pipeline.nn.optimizers import OPTIMIZERS
+from pipeline.nn.optimizers import OPTIMIZERS, Adam
 from pipeline.nn.schedules import SCHEDULES
 from pipeline.nn.workspace import Pass
 from pipeline.training import Augment, EarlyStopping, Epoch
@@ -24,7 +26,9 @@ SMALLEST_RATE = 1e-6  # where an adaptive learning rate gives up, as in scikit-l
 
 def layer_specs(parameters: Parameters, outputs: int) -> list[dict[str, Any]]:
     """The layers' specs, as recipes have them, that end in `outputs` numbers."""
-    init = "he" if parameters.activation in ("relu", "leaky_relu", "gelu") else "glorot"
+    init = parameters.init
+    if init == "mlp":  # for convolutions, which MLPClassifier does not have
+        init = "he" if parameters.activation in ("relu", "leaky_relu", "gelu") else "glorot"
     name = ACTIVATIONS[parameters.activation]
     activation = [] if name is None else [{"layer": name}]
     specs: list[dict[str, Any]] = []
@@ -49,9 +53,32 @@ def layer_specs(parameters: Parameters, outputs: int) -> list[dict[str, Any]]:
     return [*specs, {"layer": "Dense", "units": outputs, "init": init}]
 
 
+def draw_as_mlp(network: Network, activation: str, random: np.random.RandomState) -> None:
+    """Weights and biases of dense layers as MLPClassifier draws them: U(−a, a), a = √(6 / (fan_in + fan_out)).
+
+    With logistic units √(2 / …): Glorot and Bengio 2010, eq. 16, where the sigmoid's slope is a quarter.
+    """
+    for layer in network.layers:
+        if isinstance(layer, Dense):
+            limit = np.sqrt((2 if activation == "logistic" else 6) / sum(layer.params["weight"].shape))
+            for array in (layer.params["weight"], layer.params["bias"]):
+                array[...] = random.uniform(-limit, limit, array.shape)
+
+
+class MLPAdam(Adam):
+    """Adam with ε outside of the bias correction, as MLPClassifier has it: the ε̂ of Kingma and Ba 2015, section 2."""
+
+    def step(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
+        """One step as Adam's, whose own ε is divided by √(1 − β₂ᵗ)."""
+        epsilon = self.epsilon
+        self.epsilon /= math.sqrt(1 - self.beta_2 ** (self.steps + 1))
+        super().step(params, grads, learning_rate)
+        self.epsilon = epsilon
+
+
 def make_optimizer(parameters: Parameters, network: Network) -> Optimizer:
     """A fresh optimiser with those of the parameters that it takes."""
-    build = OPTIMIZERS[parameters.solver]
+    build = MLPAdam if parameters.solver == "adam" else OPTIMIZERS[parameters.solver]
     nesterov = parameters.nesterovs_momentum and parameters.momentum > 0
     given = {**vars(parameters), "nesterov": nesterov}
     return build(network.params.size, network.dtype, **_taken(build, given))
@@ -74,42 +101,66 @@ def make_augment(parameters: Parameters) -> Augment | None:
     return Chain(*changes) if changes else None
 
 
-class Pace:
-    """The learning rate of every step, and after every epoch whether to stop.
+class MLPOrder:
+    """The order in which MLPClassifier visits its rows, drawn as it does; stands where a Generator would."""
 
-    rows: training rows an epoch. rows_before: rows seen in earlier calls, for invscaling.
+    def __init__(self, random: np.random.RandomState) -> None:
+        self.random, self.order = random, None
+
+    def permutation(self, n: int) -> np.ndarray:
+        """The places 0 … n − 1 in the next epoch's order: those of the epoch before, shuffled."""
+        places = np.arange(n)
+        self.random.shuffle(places)
+        self.order = places if self.order is None else self.order[places]
+        return self.order
+
+
+class Pace:
+    """The learning rate of every step, and after every epoch why training should stop, if it should.
+
+    seen: rows that the optimiser has seen in earlier calls, for invscaling.
     """
 
-    def __init__(self, parameters: Parameters, patience: EarlyStopping | None, *, rows: int, rows_before: int) -> None:
-        self.patience, self.rows, self.rows_before, self.power = patience, rows, rows_before, parameters.power_t
+    def __init__(self, parameters: Parameters, optimizer: Any, patience: EarlyStopping | None, *, seen: int) -> None:
+        self.parameters, self.optimizer, self.patience = parameters, optimizer, patience
         self.rate = parameters.learning_rate_init
-        self.kind = parameters.learning_rate if parameters.solver == "sgd" else "constant"
-        self.schedule = parameters.schedule
+        self.schedule, self.gave_up = parameters.schedule, False
+        self.kind = parameters.learning_rate if parameters.solver == "sgd" and not self.schedule else "constant"
         if isinstance(self.schedule, str):
             build = SCHEDULES[self.schedule]
             self.schedule = build(**_taken(build, {"learning_rate": self.rate, "peak": self.rate}))
-        self.epoch = 0
-        self.stopped = False
+        if seen and self.kind == "invscaling":
+            self.rate = self._inverse(seen)
 
     def learning_rate(self, step: int, steps: int) -> float:
-        """For training.fit's `schedule`."""
-        if self.schedule is not None:
-            return self.schedule(step, steps)
-        if self.kind == "invscaling":
-            return self.rate / (self.rows_before + self.epoch * self.rows + 1) ** self.power
-        return self.rate
+        """For a TrainingPlan's `schedule`."""
+        return self.rate if self.schedule is None else self.schedule(step, steps)
 
-    def stop(self, epoch: Epoch) -> bool:
-        """For training.fit's `stop`: an adaptive rate falls to a fifth before patience ends."""
-        self.epoch = epoch.epoch
+    def reason_to_stop(self, epoch: Epoch, *, seen: int) -> str:
+        """Why `epoch` should be the last, or nothing; an adaptive rate falls to a fifth before patience ends."""
+        if self.kind == "invscaling":
+            self._change_rate(self._inverse(seen))
         if self.patience is None or not self.patience(epoch):
-            return False
-        if self.kind != "adaptive" or self.rate <= SMALLEST_RATE:
-            self.stopped = True
-            return True
-        self.rate /= 5
-        self.patience.failures = 0
-        return False
+            return ""
+        if self.kind == "adaptive" and self.rate > SMALLEST_RATE:
+            self._change_rate(self.rate / 5)
+            self.patience.failures = 0
+            if self.parameters.verbose:
+                print(f"Learning rate set to {self.rate:g}")
+            return ""
+        self.gave_up = True
+        figure = "training loss" if self.patience.figure == "train_loss" else "validation score"
+        tolerance, epochs = self.parameters.tol, self.parameters.n_iter_no_change
+        return f"the {figure} did not improve by more than tol={tolerance:g} for {epochs} epochs in a row"
+
+    def _inverse(self, seen: int) -> float:
+        return self.parameters.learning_rate_init / (seen + 1) ** self.parameters.power_t
+
+    def _change_rate(self, rate: float) -> None:
+        # MLPClassifier's velocity holds the rate of each of its steps, that of SGD here does not.
+        if self.parameters.momentum:
+            self.optimizer.velocity *= self.rate / rate
+        self.rate = rate
 
 
 class L2Regularizer:

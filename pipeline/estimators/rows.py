@@ -14,6 +14,8 @@ from pipeline.estimators.parameters import Parameters
 from pipeline.nn.network import PREDICT_ROWS
 from pipeline.training import check_weights
 
+ROUNDING = 1e-6  # how far outside of [0, 1] scaling may leave a number: MinMaxScaler gives 1.0000000000000002
+
 
 def pictures(rows: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
     """(n, *image_shape) for rows (n, features): whole numbers as uint8 pixels, floats as they are.
@@ -25,7 +27,7 @@ def pictures(rows: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
         raise UsageError(f"image_shape {tuple(image_shape)} needs rows of {size} numbers, found {rows.shape[1]}.")
     whole = rows.dtype.kind in "iub"
     low, high = rows.min(), rows.max()
-    if low < 0 or high > (255 if whole else 1):
+    if low < -ROUNDING or high > (255 if whole else 1 + ROUNDING):
         raise UsageError(
             f"Pictures must be whole numbers from 0 to 255 or floats from 0 to 1, found {rows.dtype} from {low} to "
             f"{high}: divide floats by 255, or give them as whole numbers."
@@ -35,7 +37,7 @@ def pictures(rows: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
 
 def check_noise_fits(parameters: Parameters, rows: Any) -> None:
     """Raise UsageError where noise, which is clipped to [0, 1], would cut the rows' own numbers."""
-    if parameters.noise and rows.dtype != np.uint8 and (rows.min() < 0 or rows.max() > 1):
+    if parameters.noise and rows.dtype != np.uint8 and (rows.min() < -ROUNDING or rows.max() > 1 + ROUNDING):
         raise UsageError(
             f"noise is for rows in [0, 1], found numbers from {rows.min():g} to {rows.max():g}: scale them, or give "
             "image_shape for pixels."

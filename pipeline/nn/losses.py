@@ -150,6 +150,37 @@ class BinaryCrossEntropy:
         return _weighted(per_row, d, share)
 
 
+class AbsoluteError:
+    """Mean over the outputs of |y − t|, whose best constant is the median: one wild target counts as one."""
+
+    def __call__(
+        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Mean loss and ∂loss/∂outputs (n, k) for targets (n, k)."""
+        n, k = _rows_of_outputs(outputs)
+        difference = outputs - _matching_targets(targets, outputs).astype(outputs.dtype, copy=False)
+        share = _shares(weights, n, outputs.dtype)
+        return _weighted(np.abs(difference).mean(axis=1), np.sign(difference) / k, share)
+
+
+class Poisson:
+    """Mean over the outputs of t·log(t/ŷ) − t + ŷ with ŷ = exp(z), half the Poisson deviance: for counts t ≥ 0."""
+
+    def __call__(
+        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Mean loss and ∂loss/∂outputs (n, k) for log-rates z (n, k) and targets (n, k) of at least 0."""
+        n, k = _rows_of_outputs(outputs)
+        targets = _matching_targets(targets, outputs).astype(outputs.dtype, copy=False)
+        if n and targets.min() < 0:
+            raise UsageError(f"Poisson takes targets of at least 0, found {targets.min():g}.")
+        share = _shares(weights, n, outputs.dtype)
+        difference = np.exp(outputs) - targets
+        entropy = targets * np.log(np.where(targets > 0, targets, 1))
+        per_row = (entropy - targets * outputs + difference).mean(axis=1)
+        return _weighted(per_row, difference / k, share)
+
+
 LOSSES = {"softmax-cross-entropy": SoftmaxCrossEntropy, "mse": MSE, "binary-cross-entropy": BinaryCrossEntropy}
 
 

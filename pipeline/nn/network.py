@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.nn.kernels import kernel
-from pipeline.nn.layers import Layer, Shape
+from pipeline.nn.layers import Dense, Layer, Shape
 from pipeline.nn.layers.blocks import from_blocks, to_blocks
 from pipeline.nn.losses import softmax
 from pipeline.nn.workspace import Pass, aligned
@@ -90,18 +91,25 @@ class Network:
             if rng is not None:
                 layer.initialize(rng)
 
-    def __reduce__(self) -> tuple:
-        """Copies and pickles bind their layers' views anew: copied array by array, the views would come apart."""
-        return _rebuilt, ([copy.copy(layer) for layer in self.layers], self.input_shape, self.dtype.name, self.values)
+    def __getstate__(self) -> dict[str, object]:
+        """What copies, pickles and skops keep: bound arrays, copied one by one, would come apart."""
+        layers = [copy.copy(layer) for layer in self.layers]
+        return {"layers": layers, "input_shape": self.input_shape, "dtype": self.dtype.name, "values": self.values}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["layers"], state["input_shape"], dtype=state["dtype"])
+        self.values[...] = state["values"]
 
     def to_numbers(self, rows: np.ndarray, ctx: Pass | None = None) -> np.ndarray:
-        """Rows as floats of the network's dtype; uint8 pixels become pixel / 255."""
+        """Rows as floats of the network's dtype; uint8 pixels become pixel / 255, CSR rows stay so before Dense."""
         if rows.shape[1:] != self.input_shape:
             raise UsageError(f"This network takes rows of shape {self.input_shape}, found {rows.shape[1:]}.")
         return self.scaled(rows, ctx or Pass())
 
     def scaled(self, rows: np.ndarray, ctx: Pass) -> np.ndarray:
         """to_numbers for rows of any shape: training also sends rows whose last columns, all zero, are left off."""
+        if hasattr(rows, "toarray"):
+            return (rows if isinstance(self.layers[0], Dense) else rows.toarray()).astype(self.dtype, copy=False)
         if rows.dtype == np.uint8:
             out = ctx.array(self, "numbers", (rows.size,), self.dtype).reshape(rows.shape)
             np.copyto(out, rows)
@@ -112,7 +120,9 @@ class Network:
     def gathered(self, rows: np.ndarray, chosen: np.ndarray, ctx: Pass, columns: int | None = None) -> np.ndarray:
         """to_numbers(rows[chosen]) in one pass, of each row the first `columns` numbers alone, where that is said."""
         if rows.dtype != np.uint8:
-            return self.to_numbers(rows[chosen], ctx)
+            out = ctx.array(self, "numbers", (len(chosen), *rows.shape[1:]), rows.dtype)
+            taken = np.take(rows, chosen, axis=0, out=out, mode="clip")
+            return self.to_numbers(taken, ctx) if columns is None else self.scaled(taken[:, :columns], ctx)
         flat = rows.reshape(len(rows), -1)
         width = flat.shape[1] if columns is None else columns
         out = ctx.array(self, "numbers", (len(chosen) * width,), self.dtype).reshape(len(chosen), width)
@@ -144,8 +154,9 @@ class Network:
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """Outputs (n, *output_shape) before softmax, for uint8 or float rows (n, *input_shape)."""
         ctx = Pass()
-        out = np.empty((len(rows), *self.output_shape), self.dtype)
-        for start in range(0, len(rows), PREDICT_ROWS):
+        n = rows.shape[0]
+        out = np.empty((n, *self.output_shape), self.dtype)
+        for start in range(0, n, PREDICT_ROWS):
             part = slice(start, start + PREDICT_ROWS)
             out[part] = self.forward(self.to_numbers(rows[part], ctx), ctx)[0]
         return out
@@ -165,9 +176,3 @@ def _in_turn(flat: np.ndarray) -> Callable[[Shape], np.ndarray]:
         return flat[start - math.prod(shape) : start].reshape(shape)
 
     return take
-
-
-def _rebuilt(layers: list[Layer], input_shape: Shape, dtype: str, values: np.ndarray) -> Network:
-    network = Network(layers, input_shape, dtype=dtype)
-    network.values[...] = values
-    return network

@@ -76,7 +76,7 @@ class _Fit:
             for place, batch in enumerate(self.batches, (number - 1) * len(self.batches)):
                 rate = self.plan.schedule(place, steps)
                 value, hit = self.step(batch, rate, (place + 1) / steps, number)
-                total_loss += value * len(batch[0])
+                total_loss += value * len(batch[1])
                 right += hit
         if not np.isfinite(self.network.values).all():
             raise _diverged(number, "a weight left the range of numbers")
@@ -104,11 +104,11 @@ class _Fit:
         outputs, backward = network.forward(x, ctx)
         value, gradient = plan.loss(outputs, targets, ctx, weights)
         if not math.isfinite(value):
-            raise _diverged(number, f"the loss became {value}", x)
+            raise _diverged(number, f"the loss became {value}", x.data if hasattr(x, "toarray") else x)
         right = 0 if plan.hits is None else int(plan.hits(outputs, targets).sum())
         backward(gradient)
         if plan.regularizer is not None:
-            value += plan.regularizer(len(x) if weights is None else float(weights.sum()))
+            value += plan.regularizer(len(targets) if weights is None else float(weights.sum()))
         plan.optimizer.step(network.params, network.grads, rate)
         if hooks.average is not None:
             hooks.average.update(network.values, done)
@@ -120,7 +120,9 @@ class _Fit:
             used = int(self.columns.used[chosen].max())
             return self.network.gathered(self.columns.rows, chosen, self.ctx, used)
         if hasattr(self.data.rows, "toarray"):
-            return self.network.to_numbers(self.data.rows[chosen].toarray(), self.ctx)
+            x = self.network.to_numbers(self.data.rows[chosen], self.ctx)
+            changed = self.hooks.augment is not None or self.hooks.adversary is not None
+            return x.toarray() if changed and hasattr(x, "toarray") else x
         return self.network.gathered(self.data.rows, chosen, self.ctx)
 
     def _evaluated(self) -> tuple[float | None, float | None]:

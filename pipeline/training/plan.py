@@ -67,9 +67,9 @@ def class_hits(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 class TrainingData:
     """The rows of a fit.
 
-    rows (n, *input_shape) uint8 or float, or a scipy.sparse CSR matrix (n, features), of which one batch at a
-    time is made dense. labels (n,) class indices, or whatever the plan's loss and hits take. sample_weight (n,),
-    none below 0. validation: rows to evaluate every epoch on, or None.
+    rows (n, *input_shape) uint8 or float, or a scipy.sparse CSR matrix (n, features). labels (n,) class indices, or
+    whatever the plan's loss and hits take. sample_weight (n,), none below 0. validation: rows to evaluate every
+    epoch on, or None.
     """
 
     rows: np.ndarray

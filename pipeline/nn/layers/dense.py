@@ -31,7 +31,8 @@ class Flatten(Layer):
 class Dense(Layer):
     """y = x·W + b with W (inputs, units), b (units,).
 
-    x (n, inputs), or narrower: columns that are left off at the end count as zeros (training/columns.py).
+    x (n, inputs), a scipy.sparse CSR matrix or an array; an array may be narrower: columns that are left off at the
+    end count as zeros (training/zero_columns.py).
     """
 
     def __init__(self, units: int, *, bias: bool = True, init: str = "he") -> None:
@@ -66,12 +67,16 @@ class Dense(Layer):
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         columns = x.shape[1]
         weight = self.params["weight"][:columns]
-        y = np.dot(x, weight, out=ctx.array(self, "y", (len(x), self.units), weight.dtype))
+        sparse = hasattr(x, "toarray")
+        y = x @ weight if sparse else np.dot(x, weight, out=ctx.array(self, "y", (len(x), self.units), weight.dtype))
         if self.bias:
             y += self.params["bias"]
 
         def backward(dy: np.ndarray) -> np.ndarray | None:
-            np.dot(x.T, dy, out=self.grads["weight"][:columns])
+            if sparse:
+                self.grads["weight"][...] = x.T @ dy
+            else:
+                np.dot(x.T, dy, out=self.grads["weight"][:columns])
             self.grads["weight"][columns:] = 0
             if self.bias:
                 dy.sum(axis=0, out=self.grads["bias"])
