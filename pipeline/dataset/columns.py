@@ -71,17 +71,10 @@ def train_layout(source: Source, header: tuple[str, ...], label_column: str | No
     The label column is `label_column`, or the first one named 'label' in any case. Raises DataError.
     """
     label = _find(source, header, label_column, LABEL_NAMES, "--label-column")
-    if label is None and not any(isqrt(n) ** 2 == n > 0 for n in (len(header) - 1, len(header) - 2)):
-        raise DataError(
-            f"{source} is no table of pictures: it has {len(header)} columns ({_few(header)}) where a label, perhaps "
-            "an id, and the pixels of a square picture are needed (such as 8×8 = 64 or 28×28 = 784); name a "
-            "competition of pictures."
-        )
     if label is None:
-        raise DataError(
-            f"{source} has no column named 'label' in its first line, found {_few(header)}: name the label's column "
-            "with --label-column."
-        )
+        is_like_pictures = any(isqrt(n) ** 2 == n > 0 for n in (len(header) - 1, len(header) - 2))
+        advice = "the label's column with --label-column" if is_like_pictures else "other data, whose rows are pictures"
+        raise DataError(f"{source} has no column named 'label' in its first line, found {_few(header)}: name {advice}.")
     # Train rows often carry no id even where test rows do, so a given name need not be here.
     given_here = id_column if id_column in header else None
     left_out = {label, _find(source, header, given_here, ID_NAMES, "--id-column")}
@@ -91,7 +84,7 @@ def train_layout(source: Source, header: tuple[str, ...], label_column: str | No
 def test_layout(source: Source, header: tuple[str, ...], label_column: str | None, id_column: str | None) -> Layout:
     """Layout of test.csv: an id column where there is one, pixels else. Raises DataError."""
     key = _find(source, header, id_column, ID_NAMES, "--id-column")
-    label = _find(source, header, None, (label_column or LABEL_NAMES[0],), "--label-column")
+    label = _find(source, header, None, ((label_column or "label").lower(),), "--label-column")
     if label not in (None, key):
         raise DataError(
             f"{source} has a label column, {header[label]!r}, where test rows are those whose label is to be "
@@ -119,13 +112,11 @@ def _square(source: Source, header: tuple[str, ...], key: int, left_out: set[int
     side = isqrt(len(pixels))
     if side == 0 or side * side != len(pixels):
         colour = isqrt(len(pixels) // 3)
+        advice = "check that no column is missing, and name an id column with --id-column"
         if colour > 1 and 3 * colour**2 == len(pixels):
-            raise DataError(
-                f"{source} has {len(pixels):,} pixel columns, as pictures of {colour}×{colour} in three colours have, "
-                "where grey ones with one number for each pixel are needed: make them grey first."
-            )
+            advice = f"as many have pictures of {colour}×{colour} in three colours, so make them grey first"
         raise DataError(
             f"{source} has {len(pixels)} pixel columns where a square picture is needed (such as 8×8 = 64 or "
-            "28×28 = 784): check that no column is missing, and name an id column with --id-column."
+            f"28×28 = 784): {advice}."
         )
     return Layout(header, key, pixels, is_label=True)

@@ -77,12 +77,11 @@ def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray
     stand both in the training rows and in a holdout.
     """
     classes, first_rows, labels, counts = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
-    for odd in odd_names(classes):
-        rows = np.flatnonzero(values == odd) + 1
+    if odd := odd_names(classes):
+        rows = (np.flatnonzero(values == odd[0]) + 1).tolist()
         raise DataError(
-            f"{where} holds label {str(odd)!r} in {len(rows):,} rows (row {', '.join(map(str, rows[:5]))}"
-            f"{', …' if len(rows) > 5 else ''}), which looks like a damaged number or a missing value: correct these "
-            "labels, or remove the rows."
+            f"{where} holds label {odd[0]!r} in {len(rows):,} rows (such as {str(rows[:5])[1:-1]}), which looks like a "
+            "damaged number or a missing value: correct these labels, or remove the rows."
         )
     if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
         found = f"1 class (every label is {classes[0]})" if len(classes) == 1 else f"{len(classes):,} classes"
@@ -110,12 +109,12 @@ def odd_names(values: np.ndarray) -> list[str]:
     digits = [name for name in names if re.fullmatch(r"[0-9]+", name)]
     padded = len({len(name) for name in digits}) == 1  # 01 to 10 is a way to write all of them
     usual = {*numbers, *(digits if padded else ())}
-    return [name for name in names if name in MISSING or (numbers and name not in usual and _is_like_number(name))]
 
+    def is_like_number(name: str) -> bool:
+        no_letter = not any(map(str.isalpha, name)) or re.fullmatch(r"[+-]?0[xob][0-9a-f]+", name.lower())
+        return bool(no_letter) and any(map(str.isnumeric, name))
 
-def _is_like_number(name: str) -> bool:
-    is_hexadecimal = re.fullmatch(r"[+-]?0[xob][0-9a-f]+", name.lower())
-    return bool(is_hexadecimal) or (any(map(str.isnumeric, name)) and not any(map(str.isalpha, name)))
+    return [name for name in names if name in MISSING or (numbers and name not in usual and is_like_number(name))]
 
 
 def fingerprint(train: Digits, train_sha256: str, test_sha256: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from pipeline.dataset.columns import Layout
 from pipeline.dataset.limits import MAX_BLANK_LINES, MAX_KEY_LETTERS, MAX_LINE_BYTES, MAX_ROWS
-from pipeline.dataset.source import Source
+from pipeline.dataset.source import Source, check_time
 from pipeline.errors import DataError
 
 PIXELS = {f"{value:0{width}d}": value for width in (1, 2, 3) for value in range(256)}
@@ -48,14 +49,15 @@ def records(source: Source) -> Iterator[tuple[str, list[str]]]:
 
     Blank lines may stand at the end alone.
     """
-    number = blanks = letters = 0
-    blank_line = ""
+    begin, blank_line = time.thread_time(), ""
+    number = blanks = letters = done = 0
     with source.open_text() as text:
 
         def lines() -> Iterator[str]:
-            nonlocal letters
+            nonlocal letters, done
             while line := text.readline(MAX_LINE_BYTES + 1):
-                letters += len(line)
+                letters, done = letters + len(line), done + len(line)
+                check_time(source, begin, done)
                 if letters > MAX_LINE_BYTES:
                     raise DataError(
                         f"{source}, row {number} has more than {MAX_LINE_BYTES:,} letters, where a row of pixels has "

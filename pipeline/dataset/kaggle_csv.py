@@ -177,24 +177,20 @@ def _read_sample_submission(source: Source) -> tuple[tuple[str, str], np.ndarray
     with source.damage_first():
         table = []
         for where, cells in records(source):
-            if len(cells) != 2:
+            is_header = len(cells) == 2 and not table
+            names = is_header and all(is_key(name) and not name.isdecimal() for name in cells) and len(set(cells)) == 2
+            if len(cells) != 2 or (is_header and not names):
+                needed = "two different names, for ids and labels" if is_header else "two cells, an id and a label"
                 raise DataError(
-                    f"{where} must be two cells, an id and a label, found {','.join(cells)[:40]!r}: correct it, or "
-                    "remove the file to get ids 1 to n."
+                    f"{where} must be {needed}, found {','.join(cells)[:40]!r}: correct it, or remove the file to get "
+                    "ids 1 to n."
                 )
-            table.append((where, cells))
+            check_key(where, table[0][0] if table else "id", cells[0])
+            table.append(cells)
         if not table:
             raise not_csv(source, "an empty file")
-        (where, (id_name, label_name)), *answers = table
-        for name in (id_name, label_name):
-            if not is_key(name) or id_name == label_name or name.isdecimal():
-                raise DataError(
-                    f"{where} must be two different names, those of the ids and of the labels, found "
-                    f"{f'{id_name},{label_name}'[:40]!r}: download it again, or remove the file to get ids 1 to n."
-                )
-        for where, (name, _) in answers:
-            check_key(where, id_name, name)
-    return (id_name, label_name), key_array([name for _, (name, _) in answers])
+    (id_name, label_name), *answers = table
+    return (id_name, label_name), key_array([name for name, _ in answers])
 
 
 def _name(path: Path, header: tuple[str, str], side: int) -> str:

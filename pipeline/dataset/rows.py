@@ -10,6 +10,7 @@ cell, and either understands it or names the first bad cell.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import numpy as np
 from pipeline.dataset import exact
 from pipeline.dataset.columns import Layout, read_header
 from pipeline.dataset.limits import MAX_LINE_BYTES, MAX_ROWS
-from pipeline.dataset.source import Source
+from pipeline.dataset.source import Source, check_time
 from pipeline.errors import DataError
 
 BLOCK_BYTES = 2**19
@@ -89,12 +90,15 @@ def _read_plain(source: Source, layout: Layout) -> tuple[np.ndarray, list[str] |
     """All rows as pixels (n, p) uint8 and key cells. Raises NotPlain."""
     blocks: list[np.ndarray] = [np.empty((0, len(layout.pixels)), np.uint8)]
     key: list[str] = []
+    begin, done = time.thread_time(), 0
     with source.open() as file:
         file.readline()
         for block in _whole_lines(file):
             pixels, cells = decode(block, layout)
             blocks.append(pixels)
             key += cells
+            done += len(block)
+            check_time(source, begin, done)
             if len(key) > MAX_ROWS:
                 raise NotPlain
     if not all(map(exact.is_key, set(key))):

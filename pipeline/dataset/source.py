@@ -45,25 +45,14 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-class _Watched(io.RawIOBase):
-    """The bytes of a file, until all that is done with them takes longer than their number excuses."""
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file, self._name, self._bytes, self._begin = file, name, 0, time.thread_time()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:
-        count = self._file.readinto(buffer)
-        self._bytes += count
-        allowed = READ_SECONDS + self._bytes / READ_BYTES_A_SECOND
-        if time.thread_time() - self._begin > allowed:
-            raise DataError(
-                f"{self._name} took more than {allowed:.0f} s to read its first {self._bytes:,} bytes, where a table "
-                "takes a fraction of that: it is damaged or made to do harm, so download it again."
-            )
-        return count
+def check_time(source: Source, begin: float, done: int) -> None:
+    """Raise DataError where reading `done` bytes took longer since `begin` (time.thread_time) than they excuse."""
+    allowed = READ_SECONDS + done / READ_BYTES_A_SECOND
+    if time.thread_time() - begin > allowed:
+        raise DataError(
+            f"{source} took more than {allowed:.0f} s to read its first {done:,} bytes, where a table takes a fraction "
+            "of that: it is damaged or made to do harm, so download it again."
+        )
 
 
 @dataclass(frozen=True)
@@ -82,10 +71,10 @@ class Source:
         with reading(self.path):
             if self.member is None:
                 with self.path.open("rb") as file:
-                    yield io.BufferedReader(_Watched(file, str(self)))
+                    yield file
             else:
                 with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
-                    yield io.BufferedReader(_Watched(file, str(self)))
+                    yield io.BufferedReader(file)
 
     @contextmanager
     def damage_first(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -42,7 +42,7 @@ from pipeline.nn.network import Network
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
 from pipeline.training.recipe_tables import RunDefaults, Training, fits, in_words, refuse_unknown
-from pipeline.training.search_space import search_space
+from pipeline.training.search_space import flat, search_space
 
 SHOWN = 60  # letters of what was found, in an error
 _PACKAGE = Path(__file__).parent.parent
@@ -54,7 +54,6 @@ SECTIONS = (
 OWN = ("summary", "reached", "run", "search")  # what a recipe does not take from the one that it is like
 
 MAX_BYTES = 2**18  # of a file; the longest that comes along has 3,000
-MAX_DEPTH = 16  # tables and lists within one another; a recipe needs 6
 MAX_DOTS = 100  # in one key, whose reading takes time with their square
 MAX_PARAMS = 2**28  # of a network: a gigabyte, and three more to train it
 
@@ -99,19 +98,13 @@ class Recipe:
 
     def average(self, network: Network) -> Any:
         """The average of the weights that [average] asks for, or None."""
-        table = self.content.get("average")
-        if table is None:
-            return None
-        if not isinstance(table, Mapping):
-            raise UsageError('average must be a table such as [average] name = "ema".')
-        return _build(AVERAGES, "name", table, network.values.size, network.dtype)
+        table = _table(self.content, "average")
+        return _build(AVERAGES, "name", table, network.values.size, network.dtype) if table else None
 
     def adversary(self) -> AdversarialTraining | None:
         """The attacks on training batches that [adversary] asks for, or None. Made anew for each fit."""
-        table = self.content.get("adversary")
-        if table is not None and not isinstance(table, Mapping):
-            raise UsageError("adversary must be a table such as [adversary] epsilon = 0.1.")
-        return table and _call("[adversary]", AdversarialTraining, table)
+        table = _table(self.content, "adversary")
+        return _call("[adversary]", AdversarialTraining, table) if table else None
 
     def augment(self, sigma: float) -> Chain | None:
         """What training does to each batch: the recipe's changes, then noise of level σ on its share of the rows.
@@ -182,16 +175,17 @@ def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
         refuse_unknown(content, SECTIONS, "section")
         _refuse_values(content)
         for section in ("network", "loss", "optimizer", "schedule"):
-            if not isinstance(content.get(section), Mapping):
+            if section not in content:
                 raise UsageError(f"section [{section}] is missing.")
-        refuse_unknown(content["network"], ("layers", "dtype"), "key in [network]:")
+            _table(content, section)
+        refuse_unknown(content["network"], ("layers", "dtype"), "key of [network]:")
         if content["network"].get("dtype", "float32") not in ("float32", "float64"):
             raise UsageError(f'dtype must be "float32" or "float64", found {content["network"]["dtype"]!r}.')
-        training = content.get("training", {})
-        if not isinstance(training, Mapping):
-            raise UsageError("training must be a table such as [training] epochs = 10.")
-        refuse_unknown(training, [one.name for one in fields(Training)], "key in [training]:")
-        recipe = Recipe(name, content, Training(**training), RunDefaults.of(content.get("run", {})))
+        training, run = (
+            _call(f"[{section}]", build, _table(content, section))
+            for section, build in (("training", Training), ("run", RunDefaults))
+        )
+        recipe = Recipe(name, content, training, run)
         # Building it once on a small picture lets every class check its own arguments.
         network = recipe.network((28, 28), 10, rng=None)
         recipe.loss(), recipe.optimizer(network), recipe.schedule(), recipe.augment(0.0), recipe.average(network)
@@ -200,7 +194,17 @@ def check(content: Mapping[str, Any], *, name: str, where: str) -> Recipe:
             search_space(content)
     except UsageError as error:
         raise RecipeError(f"{where}: {error}") from error
+    except RecursionError:
+        raise RecipeError(f"{where}: tables and lists lie too deep within one another.") from None
     return recipe
+
+
+def _table(content: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    """A section's keys and values; none where it is missing. Raises UsageError where it is no table."""
+    table = content.get(section, {})
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{section} must be a table that begins with [{section}], found {repr(table)[:SHOWN]}.")
+    return table
 
 
 def _refuse_values(content: Mapping[str, Any]) -> None:
@@ -208,18 +212,10 @@ def _refuse_values(content: Mapping[str, Any]) -> None:
     for name in ("summary", "reached"):
         if not isinstance(content.get(name, ""), str):
             raise UsageError(f"{name} must be a text.")
-    level = [content]
-    for _ in range(MAX_DEPTH):
-        level = [inner for table in level for inner in (table.values() if isinstance(table, Mapping) else table)]
-        for value in level:
-            is_too_large = isinstance(value, int) and abs(value) >= 2**63
-            if is_too_large or not isinstance(value, (str, int, float, Mapping, list, tuple)):
-                raise UsageError(
-                    "it holds a date or a number of more than 64 bits: give texts, true, false or numbers."
-                )
-        level = [value for value in level if isinstance(value, (Mapping, list, tuple))]
-    if level:
-        raise UsageError(f"tables and lists lie more than {MAX_DEPTH} deep within one another.")
+    for path, value in flat(content):
+        is_too_large = isinstance(value, int) and abs(value) >= 2**63
+        if is_too_large or not isinstance(value, (str, int, float, tuple)):
+            raise UsageError(f"{path} is a date or a number of more than 64 bits, which a recipe does not take.")
 
 
 def build_network(

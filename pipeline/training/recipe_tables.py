@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -41,10 +41,7 @@ class Training:
     def __post_init__(self) -> None:
         for name, low, high in (("epochs", 1, 100_000), ("batch_size", 1, 1_000_000)):
             whole_number(name, getattr(self, name), at_least=low, at_most=high)
-        if type(self.noisy_share) not in (int, float) or not 0.0 < self.noisy_share <= 1.0:
-            raise UsageError(f"noisy_share must lie above 0 and at most at 1, found {self.noisy_share!r}.")
-        if type(self.clip_noise) is not bool:
-            raise UsageError(f"clip_noise must be true or false, found {self.clip_noise!r}.")
+        number("noisy_share", self.noisy_share, above=0, at_most=1)
 
     def batch_size_for(self, rows: int) -> int:
         """The batch size for that many rows; with 1,000 rows and 256 a batch an epoch would be 4 steps."""
@@ -80,33 +77,23 @@ class RunDefaults:
     partners: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, table: Mapping[str, Any]) -> RunDefaults:
-        """From a recipe's [run]. Raises UsageError."""
-        if not isinstance(table, Mapping):
-            raise UsageError("run must be a table such as [run] folds = 5.")
-        refuse_unknown(table, [field.name for field in fields(cls)], "key in [run]:")
-        table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-        return cls(**table)
-
     def __post_init__(self) -> None:
-        if self.noise is not None:
-            for level in self.noise if isinstance(self.noise, tuple) else ():
-                check_sigma(number("each level of noise", level))
-            if not isinstance(self.noise, tuple) or not self.noise or len(set(self.noise)) < len(self.noise):
-                raise UsageError(f"noise must be a list of different levels such as [0, 0.1], found {self.noise!r}.")
+        for name in ("noise", "partners", "views"):
+            values = getattr(self, name)
+            if values is not None:
+                object.__setattr__(self, name, tuple(values))
+            if values is not None and len(set(values)) < len(values):
+                raise UsageError(f"{name} must name each one once, found {', '.join(map(str, values))}.")
+        if self.noise is not None and not self.noise:
+            raise UsageError("noise must be a list of one level or more such as [0, 0.1], found none.")
+        for level in self.noise or ():
+            check_sigma(level)
         for name, low in (("repeats", 1), ("folds", 0)):
             value = getattr(self, name)
             if value is not None:
                 whole_number(name, value, at_least=low, at_most=100)
         if self.folds == 1:
             raise UsageError("folds must be 0, for no cross-validation, or at least 2, found 1.")
-        for name, example in (("partners", "distort"), ("views", "shift left 1")):
-            value = getattr(self, name)
-            if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-                raise UsageError(f'{name} must be a list of names such as "{example}", found {value!r}.')
-            if len(set(value)) < len(value):
-                raise UsageError(f"{name} must name each one once, found {', '.join(value)}.")
 
     def settings(
         self,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UsageError
+from pipeline.training.recipe_tables import refuse_unknown
 
 KEYS = ("low", "high", "log", "step", "choices")
 # Sections whose values do not change how one network is trained.
@@ -114,11 +115,7 @@ def search_space(content: Mapping[str, Any]) -> tuple[Parameter, ...]:
     for path, table in _tables(search):
         if not isinstance(table, Mapping):
             raise UsageError(f"[search] {path} must be a table such as {{ low = 1, high = 9 }}, found {table!r}.")
-        for key in table:
-            if key not in KEYS:
-                near = difflib.get_close_matches(key, KEYS, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(KEYS)}."
-                raise UsageError(f"[search] {path}: unknown key {key}; {hint}")
+        refuse_unknown(table, KEYS, f"key of [search] {path}:")
         if "choices" in table and (len(table) > 1 or not isinstance(table["choices"], list)):
             raise UsageError(f"[search] {path}: choices must be a list and stand alone, found {dict(table)}.")
         if path not in own:

@@ -287,7 +287,7 @@ def test_scaled_pixels_get_the_advice_that_helps(folder):
     [
         (
             "label," + ",".join(f"p{i}" for i in range(3072)),
-            "3,072 pixel columns, as pictures of 32×32 in three colours",
+            "as many have pictures of 32×32 in three colours, so make them grey first.",
         ),
         (
             "45,0,0,0,7",
@@ -296,7 +296,7 @@ def test_scaled_pixels_get_the_advice_that_helps(folder):
         ("5.0,0.0,0.0,1.0,0.0", "train.csv has no header: its first line holds numbers"),
         (
             "PassengerId,Survived,Pclass,Name,Sex,Age,SibSp,Parch,Ticket,Fare,Cabin,Embarked",
-            "train.csv is no table of pictures: it has 12 columns (PassengerId, Survived, Pclass, …) where a label",
+            "found PassengerId, Survived, Pclass, …: name other data, whose rows are pictures.",
         ),
     ],
     ids=["colour", "EMNIST", "floats", "Titanic"],
@@ -336,8 +336,8 @@ def test_odd_labels_are_told_with_their_rows(folder, cell):
         file.write(f"{cell},1,2,3,4\n0,1,2,3,4\n{cell},1,2,3,4\n")
     name = cell.strip('"')
     assert message(folder) == (
-        f"train.csv holds label {name!r} in 2 rows (row 5, 7), which looks like a damaged number or a missing value: "
-        "correct these labels, or remove the rows."
+        f"train.csv holds label {name!r} in 2 rows (such as 5, 7), which looks like a damaged number or a missing "
+        "value: correct these labels, or remove the rows."
     )
 
 
