@@ -150,12 +150,18 @@ def records(content: bytes) -> tuple[list[str], list[list[str]]]:
 
 def names_seen(cells: list[str], *, whole: bool) -> list[str]:
     """Labels or ids as text. Raises Refused for what a person would not take for a name beside plain numbers."""
+    any_plain = any(re.fullmatch("-?(0|[1-9][0-9]*)", cell) for cell in cells)
     for cell in cells:
         plain = re.fullmatch("-?(0|[1-9][0-9]*)", cell)
-        word = any(map(str.isalpha, cell)) and cell.isprintable() and cell == cell.strip() and cell not in MISSING
+        word = (
+            (any(map(str.isalpha, cell)) or not any_plain)
+            and cell.isprintable()
+            and cell == cell.strip()
+            and cell not in MISSING
+        )
         alike = cell.isascii() and cell.isdecimal() and len({len(other) for other in cells if other.isdecimal()}) == 1
         hexadecimal = re.fullmatch("0[xX][0-9a-fA-F]+|0[bB][01]+", cell)
-        if not (plain or alike or (word and not whole and not hexadecimal)):
+        if not (plain or alike or (word and not (whole and any_plain) and not hexadecimal)):
             raise Refused(f"{cell!r} as a name")
     return cells
 

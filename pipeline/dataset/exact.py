@@ -12,7 +12,7 @@ import csv
 import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import numpy as np
 
@@ -96,10 +96,10 @@ def records(source: Source) -> Iterator[tuple[str, list[str]]]:
 
 def read_rows(source: Source, layout: Layout) -> tuple[np.ndarray, list[str] | None]:
     """All rows as pixels (n, p) uint8 and the key column's cells (None without one). Raises DataError."""
-    rows = records(source)
-    next(rows)
     key: list[str] = []
-    pixel_rows = [_read_row(cells, layout, where, key) for where, cells in rows]
+    with closing(records(source)) as rows:
+        next(rows)
+        pixel_rows = [_read_row(cells, layout, where, key) for where, cells in rows]
     pixels = np.frombuffer(bytearray().join(pixel_rows), np.uint8).reshape(-1, len(layout.pixels))
     return pixels, None if layout.key is None else key
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -174,9 +175,9 @@ def _check_ids(source: Source, ids: np.ndarray) -> None:
 
 def _read_sample_submission(source: Source) -> tuple[tuple[str, str], np.ndarray]:
     """Header and ids (n,) of a sample submission, by the rules of test.csv."""
-    with source.damage_first():
+    with source.damage_first(), closing(records(source)) as rows:
         table = []
-        for where, cells in records(source):
+        for where, cells in rows:
             is_header = len(cells) == 2 and not table
             names = is_header and all(is_key(name) and not name.isdecimal() for name in cells) and len(set(cells)) == 2
             if len(cells) != 2 or (is_header and not names):

@@ -114,13 +114,12 @@ def test_every_flipped_bit_is_damage_and_not_a_row_to_correct(tmp_path, method, 
         info = archive.getinfo(member)
     whole = path.read_bytes()
     start = info.header_offset + 30 + len(member)
-    for place in range(start, start + info.compress_size):
-        for bit in (0, 6):
-            spoilt = bytearray(whole)
-            spoilt[place] ^= 1 << bit
-            path.write_bytes(spoilt)
-            said = message(path) if _is_damaged(path, member) else "a.zip is damaged"
-            assert said.startswith(("a.zip is damaged", "a.zip could not be read")), (place, said)
+    for place in range(start, start + info.compress_size, 4):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1 << place % 7
+        path.write_bytes(spoilt)
+        said = message(path) if _is_damaged(path, member) else "a.zip is damaged"
+        assert said.startswith(("a.zip is damaged", "a.zip could not be read")), (place, said)
 
 
 def _is_damaged(path, member):
