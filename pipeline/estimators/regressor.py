@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -103,10 +104,12 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator, _FirstParameter):
         return None
 
     def _tolerance(self, validation: TrainingData) -> float:
-        return self.tol * self._spread(validation)
+        spread = self._spread(validation)
+        return self.tol * spread if spread else math.inf  # nothing to explain, so nothing to wait for
 
     def _validation_score(self, epoch: Epoch, validation: TrainingData) -> float:
-        return 1 - epoch.validation_loss / self._spread(validation)
+        spread = self._spread(validation)
+        return 1 - epoch.validation_loss / spread if spread else 0.0
 
     def _spread(self, validation: TrainingData) -> float:
         """The loss of always telling the mean of the validation targets; what R² compares with."""
@@ -114,7 +117,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator, _FirstParameter):
         mean = np.average(targets, axis=0, weights=weights)
         if self.loss == "poisson":
             mean = np.log(np.maximum(mean, np.finfo(float).tiny))
-        return self._loss()(np.tile(mean, (len(targets), 1)), targets, Pass(), weights)[0] or 1.0
+        return self._loss()(np.tile(mean, (len(targets), 1)), targets, Pass(), weights)[0]
 
     def _onnx_answers(self, graph: Graph, outputs: str) -> Ports:
         graph.add("Exp" if self.out_activation_ == "exp" else "Identity", outputs, output="variable")

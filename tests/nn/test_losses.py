@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from pipeline.errors import UsageError
-from pipeline.nn.losses import LOSSES, MSE, BinaryCrossEntropy, SoftmaxCrossEntropy, softmax
+from pipeline.nn.losses import LOSSES, MSE, AbsoluteError, BinaryCrossEntropy, Poisson, SoftmaxCrossEntropy, softmax
 from pipeline.nn.workspace import Pass
 
 LOG3 = np.log(3.0)
@@ -61,6 +61,21 @@ def test_mse_by_hand():
     value, d = MSE()(np.array([[1.0, 2.0], [0.0, 4.0]]), np.array([[0.0, 2.0], [2.0, 1.0]]), Pass())
     assert value == (1 + 0 + 4 + 9) / 4
     np.testing.assert_array_equal(d, [[0.5, 0.0], [-1.0, 1.5]])
+
+
+def test_absolute_error_by_hand():
+    value, d = AbsoluteError()(np.array([[1.0, 2.0], [0.0, 4.0]]), np.array([[0.0, 2.0], [2.0, 1.0]]), Pass())
+    assert value == (1 + 0 + 2 + 3) / 4
+    np.testing.assert_array_equal(d, [[0.25, 0.0], [-0.25, 0.25]])
+
+
+def test_poisson_by_hand():
+    # ŷ = 3 for t = 1: −log 3 − 1 + 3; ŷ = 1 for t = 0: 0·log 0 counts as 0, so 1. Gradients ŷ − t by four.
+    value, d = Poisson()(np.array([[LOG3, 0.0], [0.0, LOG3]]), np.array([[1.0, 0.0], [1.0, 3.0]]), Pass())
+    assert value == pytest.approx((2 - LOG3 + 1 + 0 + 0) / 4, rel=1e-14)
+    np.testing.assert_allclose(d, [[0.5, 0.25], [0, 0]], atol=1e-15)
+    with pytest.raises(UsageError, match="targets of at least 0, found -1"):
+        Poisson()(np.array([[1.0]]), np.array([[-1.0]]), Pass())
 
 
 def test_binary_cross_entropy_by_hand():
@@ -126,6 +141,8 @@ def test_gradients(seed, n, k, smoothing, row_weights, class_weights):
         (SoftmaxCrossEntropy(label_smoothing=smoothing, class_weight=classes), labels),
         (MSE(), targets),
         (BinaryCrossEntropy(), targets),
+        (AbsoluteError(), targets),
+        (Poisson(), 3 * targets),
     ):
         assert loss_error(loss, z, t, weights, rng=rng) < TOLERANCE
 
