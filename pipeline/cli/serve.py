@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipeline.cli.options import data_options
+
+if TYPE_CHECKING:
+    from pipeline.dataset import Competition
 
 ANYWHERE = ("0.0.0.0", "::")
 
@@ -24,11 +30,13 @@ ANYWHERE = ("0.0.0.0", "::")
     metavar="PATH|RUN",
     help="A model file, a run's folder, or a run's id; by default the newest run.",
 )
-def command(host: str, port: int, open_page: bool, model: str | None) -> None:
-    """Serve a page to draw digits on, with the newest run's networks.
+@data_options
+def command(host: str, port: int, open_page: bool, model: str | None, **data: Any) -> None:
+    """Serve a page to draw digits on, with the newest run's networks, and to train others on before your eyes.
 
-    Where no run is there yet, the default recipe is trained on the embedded sample first. Corrections that
-    visitors make stay in runs/corrections.sqlite. Ctrl-C ends it.
+    The data are what the page trains on, and where it looks for similar digits. Where no run is there yet, the
+    default recipe is trained on the embedded sample first. Corrections that visitors make stay in
+    runs/corrections.sqlite. Ctrl-C ends it.
     """
     from pipeline.prediction.find_models import newest_run
     from pipeline.runs.run_folder import RUNS
@@ -40,7 +48,7 @@ def command(host: str, port: int, open_page: bool, model: str | None) -> None:
         path = newest_run(RUNS) or _train_on_sample(RUNS)
     else:
         path = Path(model) if Path(model).exists() or not (RUNS / model).exists() else RUNS / model
-    models = load_models(path)
+    models = load_models(path, _competition(data))
     hosts = None if host in ANYWHERE else (*LOCAL_NAMES, f"[{host}]" if ":" in host else host)
     app = create_app(models, RUNS / "corrections.sqlite", hosts=hosts)
     server = bind(app, host, port)
@@ -53,7 +61,24 @@ def command(host: str, port: int, open_page: bool, model: str | None) -> None:
         import webbrowser
 
         webbrowser.open(address)
-    run(server)
+    try:
+        run(server)
+    finally:
+        app.config["TRAININGS"].stop_all()
+
+
+def _competition(data: dict[str, Any]) -> Competition | None:
+    """The rows to train on; None, and a sentence, where those that nobody named cannot be read."""
+    from pipeline.dataset import load
+    from pipeline.errors import InkproofError
+
+    try:
+        return load(**data)
+    except InkproofError as error:
+        if data["data"] is not None:
+            raise
+        click.echo(f"The page cannot train: {error}", err=True)
+        return None
 
 
 def _train_on_sample(runs: Path) -> Path:

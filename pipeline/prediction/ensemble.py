@@ -39,8 +39,8 @@ class Ensemble:
         """
         if self._stacked is None:
             return self._one_by_one(images)
-        first, run = self.networks[0], Pass()
-        x = first.to_numbers(images, run)
+        first, ctx = self.networks[0], Pass()
+        x = first.to_numbers(images, ctx)
         shape, backwards = x.shape, []
         x = np.broadcast_to(x.reshape(len(x), -1), (len(self.networks), len(x), x[0].size))
         for layer, params in zip(first.layers, self._stacked, strict=True):
@@ -51,7 +51,7 @@ class Ensemble:
                     x += params["bias"][:, None]
                 backwards.append(lambda d, weight=weight: np.matmul(d, weight.transpose(0, 2, 1)))
             elif not isinstance(layer, Flatten):
-                x, backward = layer.forward(x, run)
+                x, backward = layer.forward(x, ctx)
                 backwards.append(backward)
 
         def backward_all(d: np.ndarray) -> np.ndarray:
@@ -64,8 +64,8 @@ class Ensemble:
     def _one_by_one(self, images: np.ndarray) -> tuple[np.ndarray, Backward]:
         passes = []
         for network in self.networks:
-            run = Pass(wants_input_gradient=True)
-            passes.append(network.forward(network.to_numbers(images, run), run))
+            ctx = Pass(wants_input_gradient=True)
+            passes.append(network.forward(network.to_numbers(images, ctx), ctx))
 
         def backward_all(d: np.ndarray) -> np.ndarray:
             each = [backward(part) for (_, backward), part in zip(passes, d, strict=True)]

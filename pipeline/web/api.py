@@ -1,4 +1,4 @@
-"""The API's routes: /api/predict, /api/lab, /api/corrections, /api/models, /api/openapi.json, /healthz."""
+"""The API's routes: /api/predict, /api/lab, /api/inside, /api/corrections, /api/trainings, /api/models, /healthz."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 from flask import Blueprint, Response, current_app, request
 
 import pipeline
+from pipeline.dataset import Competition
 from pipeline.errors import UsageError
-from pipeline.web.answers import answers
+from pipeline.web.answers import answers, as_bytes, see_inside
 from pipeline.web.corrections import Corrections
 from pipeline.web.lab import SLIDERS, Change, experiment
 from pipeline.web.limits import Limits
-from pipeline.web.models import Choice, Models
+from pipeline.web.models import Choice, Models, is_sample
 from pipeline.web.openapi import description
 from pipeline.web.reading import BRIGHTEST, Given, kind, read_array, read_object, read_picture, split_body, truth
 from pipeline.web.scores import score
+from pipeline.web.trainings import SETTINGS, Trainings, settings_of
 
 api = Blueprint("api", __name__)
 OPTIONS = ("model", "explain", "split")
@@ -55,6 +57,8 @@ def models() -> Response:
             "threshold": first.reader.threshold,
             "levels": levels,
             "models": listed,
+            "examples": [{"label": first.labels[k], "pixels": as_bytes(image)} for k, image in every.starters],
+            "trains": None if every.competition is None else _rows(every.competition),
         }
     )
 
@@ -87,10 +91,20 @@ def lab() -> Response:
     return as_json(experiment(numbers, change, every.levels, label))
 
 
+@api.post("/api/inside")
+def inside() -> Response:
+    """Why the network says what it says of one picture: hidden units, feature maps, similar pictures."""
+    body = read_object(request.get_data(cache=False), ("image", "label", "model"))
+    choice = _models().get(body.get("model"))
+    image = _image(body)
+    label = _class_index(choice, body["label"]) if "label" in body else None
+    return as_json(see_inside(choice, image, label, _models().gallery(choice)))
+
+
 @api.get("/api/corrections")
 def corrections() -> Response:
     """How many corrections are kept, and how many of them each network gets right."""
-    return as_json(score(_models(), *_corrections().all(_models().default)))
+    return as_json(score(_models(), _corrections().all(_models().default, _visitor())))
 
 
 @api.post("/api/corrections")
@@ -104,22 +118,71 @@ def correct() -> Response:
         image = np.rint(image * BRIGHTEST).astype(np.uint8)
     label = first.labels[_class_index(first, body.get("label"))]
     said = body.get("answered")
-    _corrections().add(image, label, None if said is None else first.labels[_class_index(first, said)])
-    return as_json({"kept": True, "label": label}, 201)
+    answered = None if said is None else first.labels[_class_index(first, said)]
+    return as_json({"id": _corrections().add(image, label, answered, _visitor()), "label": label}, 201)
 
 
 @api.delete("/api/corrections")
 def forget() -> Response:
-    """Delete every correction."""
-    return as_json({"deleted": _corrections().delete_all()})
+    """Delete every correction of this visitor."""
+    return as_json({"deleted": _corrections().delete(_visitor())})
+
+
+@api.delete("/api/corrections/<int:id>")
+def forget_one(id: int) -> Response:
+    """Delete one correction."""
+    return as_json({"deleted": _corrections().delete(_visitor(), min(id, 2**62))})
 
 
 @api.get("/api/corrections.csv")
 def export() -> Response:
     """The corrections as rows of Kaggle's train.csv."""
-    text = _corrections().csv(_models().default)
+    text = _corrections().csv(_models().default, _visitor())
     attachment = {"Content-Disposition": "attachment; filename=corrections.csv"}
     return Response(text, mimetype="text/csv", headers=attachment)
+
+
+@api.post("/api/trainings")
+def train() -> Response:
+    """Start a training in a process of its own."""
+    body = read_object(request.get_data(cache=False), (*SETTINGS, "sigmas", "optimizer"))
+    return as_json({"id": _trainings().start(settings_of(body)).id}, 201)
+
+
+@api.get("/api/trainings/<id>/events")
+def events(id: str) -> Response:
+    """What happens in the training, as server-sent events."""
+    after = request.headers.get("Last-Event-ID", "0")
+    told = _trainings().get(id).events(int(after) if after.isascii() and after.isdigit() else 0)
+    return Response(told, mimetype="text/event-stream")
+
+
+@api.post("/api/trainings/<id>")
+def command(id: str) -> Response:
+    """Pause, resume, step, stop or keep the training, or change its learning rate."""
+    body = read_object(request.get_data(cache=False), ("action", "rate"))
+    training, action = _trainings().get(id), body.get("action")
+    if action == "keep":
+        return as_json({"run": training.ask({"action": "keep"})})
+    if action == "stop":
+        _trainings().stop(training)
+    elif action == "rate":
+        training.send({"action": "rate", "rate": settings_of({"rate": body.get("rate")})["rate"]})
+    elif action in ("pause", "resume", "step"):
+        training.send({"action": action})
+    else:
+        raise UsageError("action must be one of pause, resume, step, rate, keep, stop.")
+    return as_json({"run": None})
+
+
+@api.post("/api/trainings/<id>/ask")
+def ask(id: str) -> Response:
+    """What the networks in training say of one picture."""
+    training, limits = _trainings().get(id), _limits()
+    source, _ = split_body(request.get_data(cache=False), request.is_json, request.args, ())
+    given = read_picture(source, training.style, max_bytes=limits.body, max_pixels=limits.pixels)
+    seen = as_bytes(given.image)
+    return as_json({"seen": seen, "probabilities": training.ask({"action": "ask", "image": seen})})
 
 
 def _image(body: dict[str, Any]) -> np.ndarray:
@@ -131,6 +194,8 @@ def _image(body: dict[str, Any]) -> np.ndarray:
 
 def _class_index(choice: Choice, label: object) -> int:
     """Which output stands for the label. Raises UsageError."""
+    if type(label) is float and label.is_integer():  # in JSON 4.0 is 4
+        label = int(label)
     for index, known in enumerate(choice.labels):
         if type(label) is type(known) and label == known:
             return index
@@ -151,7 +216,14 @@ def _listed(choice: Choice) -> dict[str, Any]:
         "networks": len(models),
         "parameters": network.params.size,
         "layers": [layer.describe() for layer in network.layers],
+        "sample": is_sample(choice),
+        "accuracy": choice.accuracy,
     }
+
+
+def _rows(competition: Competition) -> dict[str, Any]:
+    """What the page trains on."""
+    return {"data": competition.name, "rows": competition.train.n, "sample": competition.is_sample}
 
 
 def _models() -> Models:
@@ -160,6 +232,15 @@ def _models() -> Models:
 
 def _limits() -> Limits:
     return current_app.config["LIMITS"]
+
+
+def _trainings() -> Trainings:
+    return current_app.config["TRAININGS"]
+
+
+def _visitor() -> str | None:
+    """The random text that the page made up for its visitor."""
+    return request.headers.get("Visitor", "")[:64] or None
 
 
 def _corrections() -> Corrections:

@@ -14,9 +14,10 @@ from pipeline.web.api import api, as_json
 from pipeline.web.corrections import Corrections
 from pipeline.web.limits import Limits, Rate
 from pipeline.web.models import Models
+from pipeline.web.trainings import Trainings
 
 STATIC = Path(__file__).parent / "static"
-COSTLY = ("/api/lab", "/api/corrections")
+COSTLY = ("/api/lab", "/api/inside", "/api/corrections", "/api/trainings")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 HEADERS = {
@@ -50,14 +51,18 @@ def create_app(
 ) -> Flask:
     """The WSGI application.
 
-    corrections: the SQLite file. hosts: names that requests may call this server by, so that another site's name
-    cannot be pointed here; None for any.
+    corrections: the SQLite file, in the folder that runs go to. hosts: names that requests may call this server by, so
+    that another site's name cannot be pointed here; None for any. Where others than this machine may come, each
+    visitor sees his own corrections alone.
     """
     limits = limits or Limits()
     app = Flask(__name__, static_folder=str(STATIC), static_url_path="/static")
     app.config.update(
         MODELS=models,
-        CORRECTIONS=Corrections(corrections, most=limits.corrections),
+        CORRECTIONS=Corrections(corrections, most=limits.corrections, shared=hosts != LOCAL_NAMES),
+        TRAININGS=Trainings(
+            models.competition, Path(corrections).parent, most=limits.trainings, seconds=limits.training_seconds
+        ),
         LIMITS=limits,
         RATE=Rate(limits.rate),
         MAX_CONTENT_LENGTH=limits.body,

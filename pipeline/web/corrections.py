@@ -7,6 +7,7 @@ import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,62 +23,88 @@ CREATE TABLE IF NOT EXISTS corrections (
     side INTEGER NOT NULL,
     pixels BLOB NOT NULL,     -- side · side bytes, as the network saw the picture
     label TEXT NOT NULL,      -- what it was
-    answered TEXT             -- what the network had said
+    answered TEXT,            -- what the network had said
+    visitor TEXT              -- whose it is, a random text that the page made up
 )
 """
+COLUMNS = ("created", "side", "pixels", "label", "answered", "visitor")
 BUSY_SECONDS = 10.0
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A correction as it is kept: pixels (side · side) bytes, label as a text."""
+
+    id: int
+    pixels: bytes
+    label: str
+
+
 class Corrections:
-    """The file at `path`, made when the first correction comes. Safe from several threads and processes."""
+    """The file at `path`, made when the first correction comes. Safe from several threads and processes.
 
-    def __init__(self, path: Path | str, *, most: int) -> None:
-        self.path, self.most = Path(path), most
+    shared: whether the page is served to others. Then each visitor sees and deletes his own corrections alone, and
+    the file itself is the only place where all of them are.
+    """
 
-    def add(self, image: np.ndarray, label: object, answered: object | None) -> None:
-        """Keep a picture (side, side) uint8 with its label. Raises UsageError when `most` are kept already."""
+    def __init__(self, path: Path | str, *, most: int, shared: bool = False) -> None:
+        self.path, self.most, self.shared = Path(path), most, shared
+
+    def add(self, image: np.ndarray, label: object, answered: object | None, visitor: str | None = None) -> int:
+        """Keep a picture (side, side) uint8 with its label, in place of the label that it had; gives its id.
+
+        Raises UsageError when `most` are kept already.
+        """
         with self._open() as database:
+            same = "side = ? AND pixels = ? AND visitor IS ?"
+            database.execute(f"DELETE FROM corrections WHERE {same}", (len(image), image.tobytes(), visitor))
             if database.execute("SELECT count(*) FROM corrections").fetchone()[0] >= self.most:
                 raise UsageError(f"{self.most:,} corrections are kept already: export them, then delete them all.")
             created = datetime.now(UTC).isoformat(timespec="seconds")
             said = None if answered is None else str(answered)
-            row = (created, len(image), image.tobytes(), str(label), said)
-            sql = "INSERT INTO corrections (created, side, pixels, label, answered) VALUES (?, ?, ?, ?, ?)"
-            database.execute(sql, row)
+            row = (created, len(image), image.tobytes(), str(label), said, visitor)
+            sql = f"INSERT INTO corrections ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+            return database.execute(sql, row).lastrowid
 
-    def all(self, choice: Choice) -> tuple[np.ndarray, list[str]]:
-        """Pictures (n, side, side) uint8 and their labels as texts, oldest first.
+    def all(self, choice: Choice, visitor: str | None = None) -> list[Kept]:
+        """What the visitor may see, oldest first.
 
         Those of the side and classes that the networks know: another competition's may be in the file as well.
         """
-        side, known = choice.side, set(map(str, choice.labels))
-        rows = []
-        if self.path.exists():
-            with self._open() as database:
-                sql = "SELECT pixels, label FROM corrections WHERE side = ? ORDER BY id"
-                rows = [row for row in database.execute(sql, (side,)) if row[1] in known]
-        pixels = np.frombuffer(b"".join(row[0] for row in rows), np.uint8)
-        return pixels.reshape(len(rows), side, side), [row[1] for row in rows]
+        if not self.path.exists():
+            return []
+        known = set(map(str, choice.labels))
+        with self._open() as database:
+            sql = f"SELECT id, pixels, label FROM corrections WHERE side = ? AND {self._own} ORDER BY id"
+            rows = [Kept(*row) for row in database.execute(sql, (choice.side, *self._owner(visitor)))]
+        return [row for row in rows if row.label in known]
 
-    def delete_all(self) -> int:
-        """Delete every correction for good, and say how many there were."""
+    def delete(self, visitor: str | None = None, id: int | None = None) -> int:
+        """Delete the visitor's corrections, or the one of that id, for good, and say how many there were."""
         if not self.path.exists():
             return 0
         with self._open() as database:
-            count = database.execute("DELETE FROM corrections").rowcount
+            which = "1" if id is None else "id = ?"
+            sql, values = f"DELETE FROM corrections WHERE {which} AND {self._own}", () if id is None else (id,)
+            count = database.execute(sql, (*values, *self._owner(visitor))).rowcount
         with self._open() as database:
             database.execute("VACUUM")  # or the pictures would stay in the file's free pages
         return count
 
-    def csv(self, choice: Choice) -> str:
+    def csv(self, choice: Choice, visitor: str | None = None) -> str:
         """What `all` gives, as Kaggle writes train.csv: label, pixel0, pixel1, …"""
-        images, labels = self.all(choice)
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(["label", *(f"pixel{i}" for i in range(choice.side**2))])
-        rows = images.reshape(len(images), choice.side**2).tolist()
-        lines.writerows([label, *row] for label, row in zip(labels, rows, strict=True))
+        lines.writerows([kept.label, *kept.pixels] for kept in self.all(choice, visitor))
         return text.getvalue()
+
+    @property
+    def _own(self) -> str:
+        return "visitor = ?" if self.shared else "1"  # NULL, of one who has no name, equals nothing
+
+    def _owner(self, visitor: str | None) -> tuple[str | None, ...]:
+        return (visitor,) if self.shared else ()
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -90,6 +117,8 @@ class Corrections:
         try:
             with database:
                 database.execute(SCHEMA)
+                if len(database.execute("SELECT name FROM pragma_table_info('corrections')").fetchall()) < 7:
+                    database.execute("ALTER TABLE corrections ADD COLUMN visitor TEXT")
                 yield database
         except sqlite3.Error as error:
             raise self._fault(error) from error

@@ -56,16 +56,14 @@ def experiment(image: np.ndarray, change: Change, levels: Sequence[Choice], labe
     """
     moved = move(image, change)
     noise = np.random.default_rng(SEED).standard_normal(image.shape).astype(np.float32)
-    draws = np.concatenate(
-        [gaussian(np.repeat(moved[None], DRAWS, 0), s, rng=np.random.default_rng(SEED)) for s in CURVE]
-    )
     answers = []
     for choice in levels:
         network = choice.reader.models[0].network
         worst = attacked(network, moved, label, change.epsilon)
         shown = np.clip(worst + np.float32(change.sigma) * noise, 0, 1)
         probabilities = choice.probabilities(shown[None])[0]
-        curve = choice.probabilities(draws)[:, label].reshape(len(CURVE), DRAWS).mean(axis=1)
+        draws = [gaussian(np.repeat(worst[None], DRAWS, 0), s, rng=np.random.default_rng(SEED)) for s in CURVE]
+        curve = choice.probabilities(np.concatenate(draws))[:, label].reshape(len(CURVE), DRAWS).mean(axis=1)
         answers.append(
             {
                 "model": choice.name,

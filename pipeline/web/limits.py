@@ -14,7 +14,7 @@ MOST_ADDRESSES = 10_000
 class Limits:
     """body: bytes of a request. pixels: of a picture, as its file states them. rate: requests a second and
     address, over a second; `lab_cost`: what a request to the lab or the corrections counts, which does the work of
-    many. corrections: rows kept.
+    many. corrections: rows kept. trainings: that run at a time; training_seconds: that each may last.
     """
 
     body: int = 12_000_000
@@ -22,6 +22,8 @@ class Limits:
     rate: float = 2_000.0
     lab_cost: float = 20.0
     corrections: int = 10_000
+    trainings: int = 3
+    training_seconds: float = 900.0
 
 
 class Rate:

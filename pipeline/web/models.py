@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
+from pipeline.dataset import Competition, Digits
+from pipeline.dataset.sample import FINGERPRINT
 from pipeline.errors import UsageError
+from pipeline.nn.layers import Conv2D
 from pipeline.prediction import model_file as model
 from pipeline.prediction.confidence_threshold import style_for, threshold_for
 from pipeline.prediction.find_models import model_files, split_final
+from pipeline.prediction.inside import Gallery
 from pipeline.prediction.picture import Style
 from pipeline.prediction.reader import Reader, load_reader
+from pipeline.runs.run_folder import HELD_OUT
 
 MOST_LEVELS = 8  # side by side on a page
+GALLERY_ROWS, GALLERY_ROWS_CONV = 12_000, 3_000  # a quarter of a second's work for a dense network
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a request can choose: networks that answer together, mostly one, and their name: "sigma-0.1-repeat-1"."""
+    """What a request can choose: networks that answer together, mostly one, and their name: "sigma-0.1-repeat-1".
+
+    accuracy: on held-out rows, {"value", "low", "high", "rows", "of"} with its 95 % interval, or None where no run
+    says so.
+    """
 
     name: str
     reader: Reader
+    accuracy: Mapping[str, Any] | None = None
 
     @property
     def labels(self) -> list[int] | list[str]:
@@ -50,12 +65,18 @@ class Models:
     """default: what answers, as `predict` on the command line would. levels: one network of each noise level, for
     the lab, by rising σ.
 
-    All take pictures of one side and know the same classes.
+    All take pictures of one side and know the same classes. examples: labelled pictures to begin with, held-out rows
+    of the run where it kept them. competition: the data that the page trains on, and looks for similar pictures in
+    where the networks learnt from the same; None for none.
     """
 
     default: Choice
     levels: tuple[Choice, ...]
+    examples: Digits | None = None
+    competition: Competition | None = None
     by_name: dict[str, Choice] = field(init=False, repr=False)
+    _galleries: dict[str, Gallery] = field(default_factory=dict, init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         everyone = {choice.name: choice for choice in (*self.levels, self.default)}
@@ -71,6 +92,29 @@ class Models:
     def style(self) -> Style:
         return self.default.reader.style
 
+    @cached_property
+    def starters(self) -> list[tuple[int, np.ndarray]]:
+        """An example of each class: its index, and its picture."""
+        rows = self.examples
+        if rows is None and self.competition is not None and self.competition.train.side == self.default.side:
+            rows = self.competition.train
+        if rows is None or rows.side != self.default.side or rows.classes.tolist() != self.default.labels:
+            return []
+        return [(k, rows.images[np.argmax(rows.labels == k)]) for k in np.unique(rows.labels).tolist()]
+
+    def gallery(self, choice: Choice) -> Gallery | None:
+        """Rows like those that the choice's first network learnt from; None where the page has other data."""
+        about, network = choice.reader.models[0].about, choice.reader.models[0].network
+        if self.competition is None or about.get("data_fingerprint") != self.competition.fingerprint:
+            return None
+        with self._lock:
+            if choice.name not in self._galleries:
+                train = self.competition.train
+                most = GALLERY_ROWS_CONV if any(isinstance(x, Conv2D) for x in network.layers) else GALLERY_ROWS
+                rows = slice(None, None, -(-train.n // most))
+                self._galleries[choice.name] = Gallery(network, train.images[rows], train.labels[rows])
+            return self._galleries[choice.name]
+
     def get(self, name: object) -> Choice:
         """The networks of that name, the default for None. Raises UsageError."""
         if name is None:
@@ -82,20 +126,61 @@ class Models:
         return choice
 
 
-def load_models(path: Path) -> Models:
+def load_models(path: Path, competition: Competition | None = None) -> Models:
     """The networks of a run's folder, of any folder with model files, or of one file.
 
     Of a run, the networks trained on all rows answer together, and the first repeat of each noise level goes
     into the lab. Raises ModelFileError and UsageError.
     """
     reader = load_reader(str(path), path.parent)
+    folder = next((place for place in (path, *path.parents[:3]) if (place / "run.json").is_file()), None)
+    record = _record(folder)
     if path.is_file():
-        only = Choice(path.stem, reader)
-        return Models(only, (only,))
+        only = _measured(Choice(path.stem, reader), record, final=path.parent.name == "final")
+        return Models(only, (only,), _held_out(folder), competition)
     final, others = split_final(model_files(path))
-    levels = _one_a_level([_alone(file) for file in _first_repeats(others)])
-    default = Choice(_without_repeat(final[0].stem), reader) if final else levels[0]
-    return Models(default, levels or (default,))
+    levels = [_measured(choice, record) for choice in _one_a_level([_alone(file) for file in _first_repeats(others)])]
+    default = _measured(Choice(_without_repeat(final[0].stem), reader), record, final=True) if final else levels[0]
+    return Models(default, tuple(levels) or (default,), _held_out(folder), competition)
+
+
+def is_sample(choice: Choice) -> bool:
+    """Whether it learnt from scikit-learn's 8×8 digits."""
+    return choice.reader.models[0].about.get("data_fingerprint") == FINGERPRINT
+
+
+def _record(folder: Path | None) -> dict[str, Any]:
+    """run.json of a run's folder; empty where there is none that can be read."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8")) if folder else {}
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _measured(choice: Choice, record: Mapping[str, Any], *, final: bool = False) -> Choice:
+    """The choice with what the run's record says of networks like it on rows that they had not learnt."""
+    held = record.get("holdout")
+    held = held if isinstance(held, dict) else {}
+    accuracy = {"value": held.get("accuracy"), **{key: held.get(key) for key in ("low", "high", "rows", "of")}}
+    if not final:
+        row = (record.get("levels") or {}).get(f"σ {choice.sigma:g}" if choice.sigma is not None else "") or {}
+        accuracy |= dict.fromkeys(("value", "low", "high")) | row.get("clean", {})
+        accuracy["of"] = "the mean of this level's networks"
+    shares = [accuracy[key] for key in ("value", "low", "high")]
+    whole = type(accuracy["rows"]) is int and all(type(share) is float and 0 <= share <= 1 for share in shares)
+    return replace(choice, accuracy=accuracy) if whole else choice
+
+
+def _held_out(folder: Path | None) -> Digits | None:
+    """The rows that a run held out, for examples."""
+    if folder is None or not (folder / HELD_OUT).is_file():
+        return None
+    try:
+        with np.load(folder / HELD_OUT) as held:
+            return Digits(held["images"], held["labels"], held["classes"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _alone(file: Path) -> Choice:

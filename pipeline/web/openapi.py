@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pipeline
+from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.web.lab import CURVE, SLIDERS
 from pipeline.web.limits import Limits
 from pipeline.web.models import Models
+from pipeline.web.trainings import SETTINGS
 
 NUMBER = {"type": "number"}
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+TRUTH = {"type": "boolean"}
+ACTIONS = ["pause", "resume", "step", "rate", "keep", "stop"]
 
 
 def description(models: Models, limits: Limits) -> dict[str, Any]:
@@ -80,6 +84,10 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
             "networks": COUNT,
             "parameters": COUNT,
             "layers": _list(TEXT),
+            "sample": TRUTH,
+            "accuracy": _or_null(
+                _object({"value": SHARE, "low": SHARE, "high": SHARE, "rows": COUNT, "of": _or_null(TEXT)})
+            ),
         }
     )
     every = _object(
@@ -90,11 +98,33 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
             "threshold": NUMBER,
             "levels": _list(model),
             "models": _list(listed),
+            "examples": _list(_object({"label": label, "pixels": seen})),
+            "trains": _or_null(_object({"data": TEXT, "rows": COUNT, "sample": TRUTH})),
+        }
+    )
+    shown = _list(_object({"label": label, "pixels": TEXT | {"description": "Bytes 0…255, row by row, in base64."}}))
+    unit = dict.fromkeys(("activation", "weight", "contribution", "bias"), NUMBER)
+    unit = _object({"unit": COUNT, **unit, "ink": _list(NUMBER, side * side), "excited_by": shown})
+    maps = _object({"layer": TEXT, "height": COUNT, "width": COUNT, "pixels": _list(_list(COUNT))})
+    insides = _object(
+        {
+            "label": label,
+            "side": COUNT,
+            "networks": COUNT,
+            "logit": NUMBER,
+            "bias": NUMBER,
+            "hidden": COUNT,
+            "rest": NUMBER,
+            "for": _list(unit),
+            "against": _list(unit),
+            "maps": _list(maps),
+            "nearest": shown,
         }
     )
     interval = {name: _or_null(SHARE) for name in ("share", "low", "high")}
     right = _object({"model": model, "sigma": _or_null(NUMBER), "right": COUNT, **interval})
-    kept = _object({"count": COUNT, "note": TEXT, "models": _list(right)})
+    latest = _object({"id": COUNT, "label": TEXT, "pixels": seen})
+    kept = _object({"count": COUNT, "note": TEXT, "models": _list(right), "latest": _list(latest)})
     predict = {
         "application/json": {"schema": {"anyOf": [image, _object({"image": image}, options)]}},
         **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")},
@@ -120,17 +150,63 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
                 body={"application/json": {"schema": _object({"image": pixels}, {"label": label, **sliders})}},
             )
         },
+        "/api/inside": {
+            "post": _operation(
+                "Why the first network gives a class its logit: hidden units, feature maps, similar pictures.",
+                insides,
+                body={"application/json": {"schema": _object({"image": pixels}, {"label": label, "model": model})}},
+            )
+        },
+        "/api/trainings": {
+            "post": _operation(
+                "Start a training of one or two networks in a process of its own; only who knows its id can see it.",
+                _object({"id": TEXT}),
+                body={"application/json": {"schema": _object({}, _settings())}},
+                status="201",
+            )
+        },
+        "/api/trainings/{id}": {
+            "post": _operation(
+                "Tell a training something; step trains on to the end of an epoch, keep writes it as a run.",
+                _object({"run": _or_null(TEXT)}),
+                body={
+                    "application/json": {
+                        "schema": _object({"action": {"enum": ACTIONS}}, {"rate": _settings()["rate"]})
+                    }
+                },
+                parameters=[_in_path(TEXT)],
+            )
+        },
+        "/api/trainings/{id}/events": {
+            "get": _operation(
+                "What happens in a training, as server-sent events, each a JSON object with its kind.",
+                TEXT,
+                media="text/event-stream",
+                parameters=[_in_path(TEXT)],
+            )
+        },
+        "/api/trainings/{id}/ask": {
+            "post": _operation(
+                "What the networks in training say of one picture.",
+                _object({"seen": _list(COUNT), "probabilities": _list(_list(SHARE))}),
+                body=predict,
+                parameters=[_in_path(TEXT)],
+            )
+        },
         "/api/corrections": {
             "get": _operation(
                 "How many corrections are kept, and how many each network gets right (95 % Wilson interval).", kept
             ),
             "post": _operation(
                 "Keep one picture with its true label, on this machine only.",
-                _object({"kept": {"const": True}, "label": label}),
+                _object({"id": COUNT, "label": label}),
                 body={"application/json": {"schema": correction}},
                 status="201",
             ),
             "delete": _operation("Delete every correction.", _object({"deleted": COUNT})),
+        },
+        "/api/corrections/{id}": {
+            "delete": _operation("Delete one correction.", _object({"deleted": COUNT}), parameters=[_in_path(COUNT)])
         },
         "/api/corrections.csv": {
             "get": _operation("The corrections as rows of Kaggle's train.csv.", TEXT, media="text/csv")
@@ -147,6 +223,20 @@ def description(models: Models, limits: Limits) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": {"Answer": answer, "Error": _object({"error": TEXT})}},
     }
+
+
+def _settings() -> dict[str, Any]:
+    """What a training may be asked for."""
+    kinds = {int: "integer", float: "number"}
+    numbers = {
+        n: {"type": kinds[kind], "minimum": low, "maximum": high} for n, (kind, low, high, _) in SETTINGS.items()
+    }
+    sigmas = {**_list(SHARE), "minItems": 1, "maxItems": 2, "uniqueItems": True}
+    return {**numbers, "optimizer": {"enum": list(OPTIMIZERS)}, "sigmas": sigmas}
+
+
+def _in_path(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "id", "in": "path", "required": True, "schema": schema}
 
 
 def _operation(

@@ -60,6 +60,8 @@ class Page:
     def __init__(self, driver, address):
         self.driver, self.address = driver, address
         driver.get(address + "/")
+        driver.execute_script("sessionStorage.clear(); localStorage.clear()")  # nothing of an earlier visit
+        driver.get(address + "/?anew")
         self.wait(lambda: len(self.all("#bars li")) == 10)
         self.board = self.one("#paper")
         # Keeps what the page sends, to ask the model itself about it.

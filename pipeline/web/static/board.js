@@ -1,7 +1,7 @@
 // The drawing board: strokes and pictures as a list, drawn again at whatever size the screen has.
 // Places and widths are shares of the board's side, so a drawing looks the same on every screen.
 
-const SENT_SIDE = 168; // pixels of the picture that the network is asked about
+const SENT_SIDE = 168; // pixels of the picture that the network is asked about; a multiple of 4
 const PALM = 70; // a touch wider than this, in CSS pixels, is no fingertip
 const AFTER_PEN = 800; // ms in which touches after a pen are the hand that holds it
 const STEP = 0.04, SMALL_STEP = 0.01; // of the pen that the arrow keys move
@@ -42,16 +42,24 @@ export class Board {
   get canUndo() { return this.items.length > 0; }
   get canRedo() { return this.undone.length > 0; }
 
-  // The picture file that lies on the board untouched, if that is all there is.
-  get file() {
+  // The picture file, or the pixels, that lie on the board untouched, if that is all there is.
+  get given() {
     const last = this.items.at(-1);
-    return last?.file && !this.stroke ? last : null;
+    return (last?.file || last?.pixels) && !this.stroke ? last : null;
   }
+
+  get isExample() { return Boolean(this.given?.example); }
 
   get blank() {
     const last = this.items.at(-1);
-    return !this.stroke && (!last || (last.clear && !last.bitmap));
+    return !this.stroke && (!last || (last.clear && !last.bitmap && !last.pixels));
   }
+
+  // What is on the board: all since it was last cleared.
+  get #shown() { return this.items.slice(Math.max(this.items.findLastIndex((item) => item.clear), 0)); }
+
+  // Its strokes, or null where a picture lies below them.
+  get strokes() { return this.#shown.some((item) => item.bitmap || item.pixels) ? null : this.#shown.filter((item) => item.points); }
 
   undo() { if (this.canUndo) { this.undone.push(this.items.pop()); this.#changed(); } }
   redo() { if (this.canRedo) { this.items.push(this.undone.pop()); this.#changed(); } }
@@ -60,7 +68,18 @@ export class Board {
   // A picture file replaces what was drawn; undo brings that back.
   async place(file) {
     const bitmap = await createImageBitmap(file);
-    this.#add({ clear: true, file, bitmap });
+    this.#add({ clear: true, file, bitmap, dark: isDark(bitmap) });
+  }
+
+  // Pixels 0 (paper) … 255 (ink) of a training picture; an example makes way for the first stroke.
+  placePixels(pixels, side, example = false) { this.#add({ clear: true, pixels, side, example }); }
+
+  placeStrokes(strokes) {
+    const [first, ...others] = strokes;
+    this.items.push({ clear: true }, ...(first ? [first] : []));
+    this.items.push(...others);
+    this.undone = [];
+    this.#changed();
   }
 
   #add(item) {
@@ -73,6 +92,7 @@ export class Board {
 
   // Where a bitmap lies on the board: whole, centred, as shares of the side.
   static placeOf(bitmap) {
+    if (!bitmap) return { x: 0, y: 0, w: 1, h: 1 };
     const longer = Math.max(bitmap.width, bitmap.height);
     const w = bitmap.width / longer, h = bitmap.height / longer;
     return { x: (1 - w) / 2, y: (1 - h) / 2, w, h };
@@ -81,36 +101,40 @@ export class Board {
   draw() {
     const side = Math.max(1, Math.round(this.canvas.clientWidth * devicePixelRatio));
     if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
-    const style = getComputedStyle(this.canvas);
-    this.#paint(this.canvas.getContext('2d'), side, style.backgroundColor, style.color);
+    const style = getComputedStyle(this.canvas), picture = this.#shown.find((item) => item.bitmap);
+    // On a picture the pen is what the network gets, whatever the page's own colours are.
+    const [paper, ink] = picture ? tones(picture) : [style.backgroundColor, style.color];
+    this.#paint(this.canvas.getContext('2d'), side, paper, ink);
   }
 
-  // The board as the network is asked about it: black on white, the same on every screen.
-  toBlob() {
+  #sent() {
     const canvas = document.createElement('canvas');
     canvas.width = canvas.height = SENT_SIDE;
-    this.#paint(canvas.getContext('2d'), SENT_SIDE, '#fff', '#000');
-    return new Promise((done) => canvas.toBlob(done, 'image/png'));
+    const g = canvas.getContext('2d', { willReadFrequently: true });
+    const picture = this.#shown.find((item) => item.bitmap);
+    this.#paint(g, SENT_SIDE, ...(picture ? tones(picture) : ['#fff', '#000']));
+    return [canvas, g];
   }
 
+  // The board as the network is asked about it: black on white, the same on every screen; a BMP file, because
+  // browsers may take a second over a PNG.
+  toBlob() { return asBmp(this.#sent()[1].getImageData(0, 0, SENT_SIDE, SENT_SIDE).data); }
+
+  toPng() { return new Promise((done) => this.#sent()[0].toBlob(done, 'image/png')); }
+
   #paint(g, side, paper, ink) {
-    const from = this.items.findLastIndex((item) => item.clear);
     g.fillStyle = paper;
     g.fillRect(0, 0, side, side);
     g.lineCap = g.lineJoin = 'round';
-    for (const item of this.items.slice(Math.max(from, 0))) {
-      if (item.bitmap) {
+    for (const item of [...this.#shown, ...(this.stroke ? [this.stroke] : [])]) {
+      if (item.bitmap || item.pixels) {
         const at = Board.placeOf(item.bitmap);
         g.imageSmoothingQuality = 'high';
-        g.drawImage(item.bitmap, at.x * side, at.y * side, at.w * side, at.h * side);
+        g.drawImage(item.bitmap ?? inked(item, ink), at.x * side, at.y * side, at.w * side, at.h * side);
       } else if (item.points) {
         g.strokeStyle = g.fillStyle = item.erases ? paper : ink;
         Board.#trace(g, item.points, side);
       }
-    }
-    if (this.stroke) {
-      g.strokeStyle = g.fillStyle = this.stroke.erases ? paper : ink;
-      Board.#trace(g, this.stroke.points, side);
     }
   }
 
@@ -168,6 +192,7 @@ export class Board {
     this.pointer = event.pointerId;
     this.pointerType = event.pointerType;
     try { this.canvas.setPointerCapture(event.pointerId); } catch { /* a pointer that a script made up */ }
+    this.#makeWay();
     this.stroke = { erases: this.erasing || event.button === 5, points: [this.#point(event)] };
     this.draw();
     this.onChange();
@@ -181,6 +206,8 @@ export class Board {
     this.draw();
     this.onChange();
   }
+
+  #makeWay() { if (this.isExample) this.items.push({ clear: true }); }
 
   #up(event, keep) {
     if (event.pointerId !== this.pointer) return;
@@ -206,6 +233,7 @@ export class Board {
         return;
       }
       this.pen.down = true;
+      this.#makeWay();
       this.stroke = { erases: this.erasing, points: [this.#penPoint()] };
     } else if (steps[event.key]) {
       event.preventDefault();
@@ -241,4 +269,47 @@ export class Board {
     this.cursor.style.left = `${this.pen.x * 100}%`;
     this.cursor.style.top = `${this.pen.y * 100}%`;
   }
+}
+
+// [paper, ink] for strokes on a picture: what stands out from its border.
+const tones = (picture) => (picture.dark ? ['#000', '#fff'] : ['#fff', '#000']);
+
+function isDark(bitmap) {
+  const side = 16, canvas = new OffscreenCanvas(side, side), g = canvas.getContext('2d', { willReadFrequently: true });
+  g.fillStyle = '#fff';
+  g.fillRect(0, 0, side, side);
+  g.drawImage(bitmap, 0, 0, side, side);
+  const { data } = g.getImageData(0, 0, side, side);
+  let sum = 0;
+  for (let i = 0; i < side; i++) for (const place of [i, i * side, (i + 1) * side - 1, side * side - 1 - i]) sum += data[4 * place + 1];
+  return sum / (4 * side) < 128;
+}
+
+// A training picture's pixels as ink on nothing.
+function inked(item, ink) {
+  const canvas = document.createElement('canvas'), side = (canvas.width = canvas.height = item.side);
+  const g = canvas.getContext('2d');
+  g.fillStyle = ink;
+  g.fillRect(0, 0, side, side);
+  const image = g.getImageData(0, 0, side, side);
+  for (let i = 0; i < side * side; i++) image.data[4 * i + 3] = item.pixels[i];
+  g.putImageData(image, 0, 0);
+  return canvas;
+}
+
+// Grey values of SENT_SIDE² pixels as an uncompressed BMP file with 256 greys, its rows from the bottom up.
+function asBmp(rgba) {
+  const start = 54 + 1024, size = SENT_SIDE * SENT_SIDE, file = new Uint8Array(start + size), head = new DataView(file.buffer);
+  file.set([66, 77]);
+  for (const [at, value] of [[2, start + size], [10, start], [14, 40], [18, SENT_SIDE], [22, SENT_SIDE], [34, size], [46, 256]]) head.setUint32(at, value, true);
+  head.setUint16(26, 1, true);
+  head.setUint16(28, 8, true);
+  for (let i = 0; i < 256; i++) file.set([i, i, i], 54 + 4 * i);
+  for (let y = 0; y < SENT_SIDE; y++) {
+    for (let x = 0; x < SENT_SIDE; x++) {
+      const from = 4 * ((SENT_SIDE - 1 - y) * SENT_SIDE + x);
+      file[start + y * SENT_SIDE + x] = (rgba[from] * 19595 + rgba[from + 1] * 38470 + rgba[from + 2] * 7471 + 32768) >> 16;
+    }
+  }
+  return new Blob([file], { type: 'image/bmp' });
 }

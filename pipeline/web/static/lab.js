@@ -1,25 +1,30 @@
 // The lab: sliders, a card for each network, and the curve of confidence against noise.
 
+import { chart, colour } from './chart.js';
 import { $, drawPixels, element, percent, steady } from './view.js';
 
-const SLIDERS = { sigma: '', epsilon: '', rotation: '°', right: ' px', down: ' px' };
+const SLIDERS = ['sigma', 'epsilon', 'rotation', 'right', 'down'];
 const PAUSE = 60; // ms
-const SVG = 'http://www.w3.org/2000/svg';
-const LEFT = 56, RIGHT = 430, TOP = 10, BOTTOM = 170; // of the curve's plot, in the viewBox
 
 export class Lab {
-  // ask(values) → the API's answer, or null where a newer question has been asked.
-  constructor(ask) {
+  // ask(values) → the API's answer, or null where a newer question has been asked. onChange: a slider was moved.
+  constructor(ask, onChange) {
     this.ask = ask;
+    this.onChange = onChange;
     this.seen = null;
+    this.side = 28;
     this.later = steady(PAUSE, () => this.#now());
-    for (const name of Object.keys(SLIDERS)) $(name).addEventListener('input', () => { this.#values(); this.later(); });
-    $('reset').addEventListener('click', () => {
-      for (const name of Object.keys(SLIDERS)) $(name).value = 0;
-      this.#values();
-      this.later();
-    });
+    for (const name of SLIDERS) $(name).addEventListener('input', () => this.#moved());
+    $('reset').addEventListener('click', () => this.set({}));
     this.#values();
+  }
+
+  get values() { return Object.fromEntries(SLIDERS.map((name) => [name, Number($(name).value)])); }
+
+  // Sliders that are not named go to 0.
+  set(values) {
+    for (const name of SLIDERS) $(name).value = values[name] ?? 0;
+    this.#moved();
   }
 
   // A new digit: pixels as the network saw them, or null for none; and what it really shows.
@@ -30,31 +35,45 @@ export class Lab {
     else this.#forget();
   }
 
+  #moved() {
+    this.#values();
+    this.later();
+    this.onChange();
+  }
+
   #values() {
-    for (const [name, unit] of Object.entries(SLIDERS)) $(`${name}-value`).textContent = $(name).value.replace('-', '−') + unit;
+    // The API counts shifts in pixels of 28; what is told are pixels of this network's own pictures.
+    const shift = (v) => `${((v * this.side) / 28).toFixed(this.side === 28 ? 1 : 2).replace(/\.?0+$/, '')} px`;
+    const told = { sigma: String, epsilon: String, rotation: (v) => `${v}°`, right: shift, down: shift };
+    for (const name of SLIDERS) {
+      const text = told[name](Number($(name).value)).replace('-', '−');
+      $(`${name}-value`).textContent = text;
+      $(name).setAttribute('aria-valuetext', text);
+    }
   }
 
   async #now() {
     if (!this.seen) return;
-    const values = Object.fromEntries(Object.keys(SLIDERS).map((name) => [name, Number($(name).value)]));
-    const answer = await this.ask({ image: this.seen, label: this.label, ...values });
-    if (answer && this.seen) this.#draw(answer, values.sigma);
+    const answer = await this.ask({ image: this.seen, label: this.label, ...this.values });
+    if (answer && this.seen) this.#draw(answer);
   }
 
   #forget() {
-    $('networks').replaceChildren(element('p', 'empty', 'Draw a digit first.'));
+    $('networks').replaceChildren(element('p', 'empty', 'Draw a digit, or choose an example.'));
     $('curve').parentElement.hidden = true;
   }
 
-  #draw(answer, sigma) {
+  #draw(answer) {
+    const { sigma, epsilon } = this.values, count = answer.models.length;
+    $('lab-text').textContent = count > 1 ? 'Make the digit harder to read. The networks differ only in the noise σ that they were trained with.' : 'Make the digit harder to read.';
     const cards = answer.models.map((model, i) => {
       const card = element('article', 'card');
       const right = model.label === answer.label;
       card.classList.toggle('wrong', !right);
-      colour(card, i, answer.models.length);
+      colour(card, i, count);
       const picture = element('canvas');
       picture.setAttribute('role', 'img');
-      picture.setAttribute('aria-label', 'What this network was shown');
+      picture.setAttribute('aria-label', `What the network ${nameOf(model)} was shown`);
       const track = element('span', 'track'), fill = element('span', 'fill');
       fill.style.transform = `scaleX(${model.confidence})`;
       track.append(fill);
@@ -65,55 +84,17 @@ export class Lab {
     $('networks').replaceChildren(...cards.map(([card]) => card));
     for (const [, picture, model] of cards) drawPixels(picture, model.seen, answer.side);
     $('curve').parentElement.hidden = false;
-    drawCurve($('curve'), answer, sigma);
-    $('curve-title').textContent = `Probability of ${answer.label} as noise grows, for each network`;
+    const sigmas = answer.curve_sigmas;
+    chart($('curve'), {
+      series: answer.models.map((model, i) => ({ name: model.sigma === null ? '' : `σ ${model.sigma}`, points: model.curve.map((p, j) => [sigmas[j], p]), place: i, count })),
+      xs: [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6].map((s) => [s, s ? String(s) : 'σ 0']),
+      ys: [[0, '0 %'], [0.5, '50 %'], [1, '100 %']],
+      at: sigma,
+      height: 180,
+    });
+    const attacked = epsilon ? `, attacked with ε ${epsilon}` : '';
+    $('curve-title').textContent = `Probability of ${answer.label} as noise grows${attacked}, for each network`;
   }
 }
 
-const nameOf = (model) => (model.sigma === null ? model.model : `trained at σ ${model.sigma}`);
-
-// Light to dark by noise level; the style sheet holds both ends.
-function colour(node, i, count) {
-  node.style.setProperty('--level', `${count > 1 ? Math.round((100 * i) / (count - 1)) : 100}%`);
-}
-
-function drawCurve(svg, answer, sigma) {
-  const sigmas = answer.curve_sigmas, most = sigmas.at(-1);
-  const x = (s) => LEFT + (s / most) * (RIGHT - LEFT), y = (p) => BOTTOM - p * (BOTTOM - TOP);
-  const parts = [];
-  for (const share of [0, 0.5, 1]) {
-    parts.push(shape('line', { class: 'grid', x1: LEFT, x2: RIGHT, y1: y(share), y2: y(share) }));
-    parts.push(text(`${share * 100} %`, { x: LEFT - 8, y: y(share) + 4, 'text-anchor': 'end' }));
-  }
-  for (let s = 0; s <= most + 1e-9; s += 0.1) parts.push(text(s ? s.toFixed(1) : 'σ 0', { x: x(s), y: BOTTOM + 20, 'text-anchor': 'middle' }));
-  parts.push(shape('line', { class: 'now', x1: x(sigma), x2: x(sigma), y1: TOP, y2: BOTTOM }));
-  const ends = spread(answer.models.map((model) => y(model.curve.at(-1))));
-  answer.models.forEach((model, i) => {
-    const points = model.curve.map((p, j) => `${x(sigmas[j]).toFixed(1)},${y(p).toFixed(1)}`).join(' ');
-    const line = shape('polyline', { class: 'series', points });
-    const label = text(model.sigma === null ? '' : `σ ${model.sigma}`, { class: 'series-name', x: RIGHT + 6, y: ends[i] + 4 });
-    for (const node of [line, label]) colour(node, i, answer.models.length);
-    parts.push(line, label);
-  });
-  svg.replaceChildren(...parts);
-}
-
-// Heights at least 15 apart, in the order they had, so that labels do not lie on one another.
-function spread(heights) {
-  const order = heights.map((_, i) => i).sort((a, b) => heights[b] - heights[a]), out = [];
-  let ceiling = BOTTOM + 4;
-  for (const i of order) { out[i] = Math.min(heights[i], ceiling); ceiling = out[i] - 15; }
-  return out;
-}
-
-function shape(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
-function text(content, attributes) {
-  const made = shape('text', attributes);
-  made.textContent = content;
-  return made;
-}
+const nameOf = (model) => (model.sigma === null ? model.model : `σ\u00a0${model.sigma}`);

@@ -1,7 +1,18 @@
 // What the answer looks like: the label, the bars, the little pictures.
 
 export const $ = (id) => document.getElementById(id);
-export const percent = (share) => `${(share * 100).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)} %`;
+
+// No answer is certain, and none impossible.
+export function percent(share) {
+  if (share > 0.999) return '> 99.9 %';
+  return share < 0.001 ? '< 0.1 %' : `${(share * 100).toFixed(share > 0.99 || share < 0.01 ? 1 : 0)} %`;
+}
+
+// A share that was counted, and its 95 % interval.
+export const counted = ({ value, low, high }) => `${(value * 100).toFixed(1)} % (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`;
+
+// The bytes in a base64 text: whole numbers 0 … 255, or −128 … 127.
+export const bytes = (text, Kind = Uint8Array) => new Kind(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 
 // A function that does `act` soon after it is called, one at a time, and once more when called meanwhile:
 // answers keep coming during a long stroke, and the server never has a queue of old questions.
@@ -28,26 +39,58 @@ export function element(tag, className, text) {
 }
 
 // Pixels 0 (paper) … 255 (ink), in the page's own paper and ink.
-export function drawPixels(canvas, pixels, side) {
+export function drawPixels(canvas, pixels, side, height = side) {
   const [paper, ink] = colours(canvas);
-  paintPixels(canvas, side, (i) => mix(paper, ink, pixels[i] / 255));
+  paintPixels(canvas, side, (i) => mix(paper, ink, pixels[i] / 255), height);
 }
 
 // Shares −1 … 1: against the answer … for it; the digit itself stays faintly visible.
-export function drawSaliency(canvas, shares, pixels, side) {
-  const [paper, ink] = colours(canvas);
-  const style = getComputedStyle(canvas);
-  const good = rgb(style.getPropertyValue('--for')), bad = rgb(style.getPropertyValue('--against'));
+export function drawSigned(canvas, shares, side, pixels = null) {
+  const [paper, ink] = colours(canvas), [good, bad] = signColours(canvas);
   paintPixels(canvas, side, (i) => {
-    const ground = mix(paper, ink, (pixels[i] / 255) * 0.18);
-    return mix(ground, shares[i] > 0 ? good : bad, Math.sqrt(Math.abs(shares[i])));
+    const ground = pixels ? mix(paper, ink, (pixels[i] / 255) * 0.18) : paper;
+    return mix(ground, shares[i] > 0 ? good : bad, Math.sqrt(Math.min(Math.abs(shares[i]), 1)));
   });
 }
 
-function paintPixels(canvas, side, colour) {
-  canvas.width = canvas.height = side;
-  const g = canvas.getContext('2d'), image = g.createImageData(side, side);
-  for (let i = 0; i < side * side; i++) image.data.set([...colour(i), 255], 4 * i);
+// Many little pictures of signed bytes in rows of `across`, as one canvas.
+export function drawWall(canvas, values, side, across) {
+  const count = values.length / (side * side), step = side + 1, down = Math.ceil(count / across);
+  canvas.width = across * step - 1;
+  canvas.height = down * step - 1;
+  const g = canvas.getContext('2d'), image = g.createImageData(canvas.width, canvas.height);
+  const [paper] = colours(canvas), [good, bad] = signColours(canvas);
+  const shades = Array.from({ length: 255 }, (_, v) => mix(paper, v > 127 ? good : bad, Math.sqrt(Math.abs(v - 127) / 127)));
+  for (let i = 0; i < values.length; i++) {
+    const tile = Math.floor(i / (side * side)), at = i % (side * side);
+    const x = (tile % across) * step + (at % side), y = Math.floor(tile / across) * step + Math.floor(at / side);
+    image.data.set([...shades[values[i] + 127], 255], 4 * (y * canvas.width + x));
+  }
+  g.putImageData(image, 0, 0);
+}
+
+function signColours(canvas) {
+  const style = getComputedStyle(canvas);
+  return [rgb(style.getPropertyValue('--for')), rgb(style.getPropertyValue('--against'))];
+}
+
+export function picture(pixels, side, label, className = '') {
+  const canvas = element('canvas', className);
+  canvas.setAttribute('role', 'img');
+  canvas.setAttribute('aria-label', label);
+  canvas.later = () => drawPixels(canvas, pixels, side); // colours are known once it is on the page
+  return canvas;
+}
+
+export function paint(root) {
+  for (const canvas of root.querySelectorAll('canvas')) canvas.later?.();
+}
+
+function paintPixels(canvas, side, colour, height = side) {
+  canvas.width = side;
+  canvas.height = height;
+  const g = canvas.getContext('2d'), image = g.createImageData(side, height);
+  for (let i = 0; i < side * height; i++) image.data.set([...colour(i), 255], 4 * i);
   g.putImageData(image, 0, 0);
 }
 
@@ -92,9 +135,9 @@ export function words(answer) {
     const row = (answer.digits ?? []).map((digit) => digit.label).join(' ');
     return [row || '…', 'Several digits', `Each read by itself, from left to right.${warned}`];
   }
-  const next = `next ${second} with ${percent(secondShare)}.${warned}`;
+  const next = secondShare < 0.001 ? `hardly anything else.${warned}` : `next ${second} with ${percent(secondShare)}.${warned}`;
   if (answer.verdict === 'not sure') return [`${label}?`, 'Not sure', `${label} with ${percent(probability)}, ${next}`];
-  return [String(label), `${percent(probability)}`, `Sure of a ${label}; ${next}`];
+  return [String(label), percent(probability), `Sure that it is ${label}; ${next}`];
 }
 
 export function showAnswer(answer) {
@@ -106,29 +149,8 @@ export function showAnswer(answer) {
   const blank = answer.verdict === 'blank';
   showBars($('bars'), blank || answer.verdict === 'several digits' ? null : answer.probabilities);
   drawPixels($('seen'), answer.seen, answer.side);
-  drawSaliency($('saliency'), answer.saliency, answer.seen, answer.side);
-  markCentre($('seen'), answer.centre, answer.side);
-  $('centre').textContent = answer.centre ? `· centre of mass ${answer.centre.map((v) => v.toFixed(1)).join(', ')}` : '';
-  $('versus').textContent = blank ? 'it' : `${answer.label} rather than ${answer.runner_up}`;
-}
-
-// A small cross, drawn finer than the pixels: the canvas is enlarged first.
-function markCentre(canvas, centre, side) {
-  if (!centre) return;
-  const fine = 8, small = document.createElement('canvas');
-  small.width = small.height = side;
-  small.getContext('2d').drawImage(canvas, 0, 0);
-  canvas.width = canvas.height = side * fine;
-  const g = canvas.getContext('2d');
-  g.imageSmoothingEnabled = false;
-  g.drawImage(small, 0, 0, side * fine, side * fine);
-  const [y, x] = centre.map((v) => v * fine);
-  g.strokeStyle = getComputedStyle(canvas).getPropertyValue('--against');
-  g.lineWidth = fine / 4;
-  g.beginPath();
-  g.moveTo(x - fine, y); g.lineTo(x + fine, y);
-  g.moveTo(x, y - fine); g.lineTo(x, y + fine);
-  g.stroke();
+  drawSigned($('saliency'), answer.saliency, answer.side, answer.seen);
+  $('versus').textContent = blank ? 'it' : `${answer.label}, not ${answer.runner_up}`;
 }
 
 // The ink box: rows and columns of the picture that was sent, which lies at `at` on the board.
