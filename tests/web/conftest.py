@@ -51,13 +51,25 @@ def client(app):
 
 
 @pytest.fixture(scope="session")
-def served(models, tmp_path_factory):
-    """The application behind waitress on a free port of this machine, and its address."""
+def serve():
+    """serve(app) → its address behind waitress, on a free port of this machine."""
+    servers = []
+
+    def start(app):
+        servers.append(bind(app, "127.0.0.1", 0))
+        threading.Thread(target=servers[-1].run, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].effective_port}"
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def served(models, tmp_path_factory, serve):
+    """The application, and its address."""
     app = create_app(models, tmp_path_factory.mktemp("served") / "corrections.sqlite")
-    server = bind(app, "127.0.0.1", 0)
-    threading.Thread(target=server.run, daemon=True).start()
-    yield app, f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    return app, serve(app)
 
 
 @pytest.fixture

@@ -354,7 +354,7 @@ const named = (m) => (m.sigma === null ? m.name : `σ ${m.sigma}${models.levels.
 function showWho() {
   const m = models.models.find((each) => each.name === $('model').value);
   const who = [m.networks > 1 ? `${m.networks} networks together` : 'One network', m.recipe && `recipe ${m.recipe}`, m.sigma !== null && `noise σ ${m.sigma}`, m.data && `trained on ${m.data === 'digit-recognizer' ? 'Kaggle’s Digit Recognizer' : m.data}`];
-  const accuracy = m.accuracy ? `such ${m.networks > 1 ? 'networks together' : 'a network'} read ${counted(m.accuracy)} of ${m.accuracy.rows.toLocaleString('en')} rows that they had not learnt` : 'no run says how accurate';
+  const accuracy = m.accuracy ? `networks so trained read ${counted(m.accuracy)} of ${m.accuracy.rows.toLocaleString('en')} unseen rows` : 'no run says how accurate';
   $('who').textContent = `Who answers: ${who.filter(Boolean).join(', ')}; ${accuracy}.`;
   $('sample').hidden = !m.sample;
 }

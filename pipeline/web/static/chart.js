@@ -1,7 +1,7 @@
 // Lines over an axis, as SVG.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const WIDTH = 480, LEFT = 52, RIGHT = 424, TOP = 12;
+const WIDTH = 480, LEFT = 56, RIGHT = 424, TOP = 12;
 
 export function shape(tag, attributes, content) {
   const made = document.createElementNS(SVG, tag);

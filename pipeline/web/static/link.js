@@ -1,5 +1,6 @@
 // A drawing as a short text, for addresses and for what a reload finds again.
 
+const CLOSE = 0.006; // points nearer to the one before are left out
 const STEPS = 4095, FROM = -0.25, SPAN = 1.5; // places reach a little over the board's edge
 
 const toText = (values) => btoa(String.fromCharCode(...values)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
@@ -11,7 +12,12 @@ const unpack = (step) => FROM + (step / STEPS) * SPAN;
 export function encodeStrokes(strokes) {
   const out = [];
   for (const { erases, points } of strokes) {
-    const kept = points.filter((p, i) => !i || i === points.length - 1 || i % 2 === 0);
+    let last = null;
+    const kept = points.filter((p, i) => {
+      const far = !last || i === points.length - 1 || Math.hypot(p.x - last.x, p.y - last.y) > CLOSE;
+      if (far) last = p;
+      return far;
+    });
     const width = points.reduce((sum, p) => sum + p.width, 0) / points.length;
     out.push(Number(Boolean(erases)), Math.min(255, Math.round(width * 1000)), kept.length >> 8, kept.length & 255);
     for (const { x, y } of kept) {
