@@ -7,6 +7,7 @@ other code, which is stricter and slower. What `read` takes, `expect` must take,
 from __future__ import annotations
 
 import bz2
+import copy
 import csv
 import gzip
 import io
@@ -456,7 +457,7 @@ def change_tree(content: dict, rng: np.random.Generator) -> None:
     if not places:
         return
     inside, key = pick(rng, places)
-    kind, value = int(rng.integers(5)), pick(rng, VALUES)
+    kind, value = int(rng.integers(5)), copy.deepcopy(pick(rng, VALUES))
     if kind == 0:
         del inside[key]
     elif kind == 1 and isinstance(inside, dict):

@@ -138,6 +138,8 @@ def require_valid(path: Path | str, faults: Sequence[Fault]) -> None:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, perhaps for ever
+            raise OSError(0, "it is no file")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise SubmissionError(

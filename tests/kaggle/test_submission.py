@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -195,6 +197,9 @@ def test_files_that_cannot_be_read(tmp_path):
         check_submission(tmp_path / "no.csv", ids=[1], allowed_labels=[0, 1], **COLUMNS)
     with pytest.raises(SubmissionError, match="cannot be read"):
         check_submission(tmp_path, ids=[1], allowed_labels=[0, 1], **COLUMNS)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(SubmissionError, match=r"pipe\.csv cannot be read \(it is no file\)"):
+        check_submission(tmp_path / "pipe.csv", ids=[1], allowed_labels=[0, 1], **COLUMNS)
 
 
 def test_require_valid():
