@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.dataset.columns import Layout, train_layout
 from pipeline.dataset.digits import Digits
 from pipeline.dataset.rows import Table, read_table
-from pipeline.dataset.source import Source, reading
+from pipeline.dataset.source import Source
 from pipeline.errors import DataError
 
 SHOWN_CLASSES = 20
@@ -27,13 +27,6 @@ def read_extra(
     a single row. Raises DataError where the file is not of that form, its side is not that of `train`, or a
     label is none of the classes.
     """
-    with reading(Path(path)):
-        is_there = Path(path).exists()
-    if not is_there:
-        raise DataError(
-            f"{path} was not found: extra rows are a CSV file with a label and pixels in each row, such as the drawing "
-            "page exports; check its name."
-        )
     source = Source(Path(path))
 
     def layout_of(header: tuple[str, ...]) -> Layout:

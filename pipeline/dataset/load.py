@@ -37,11 +37,7 @@ def load(
         return _read(DEFAULT_FOLDER, options) or _read_sample(options)
     path = Path(data)
     with reading(path):
-        is_there = path.exists()
-    if not is_there:
-        raise DataError(
-            f"{path} does not exist: name a folder or zip with Kaggle's train.csv and test.csv with --data."
-        )
+        path.stat()
     competition = _read(path, options)
     if competition is None:
         tables = sorted(file.name for file in (path if path.is_dir() else path.parent).glob("*.csv"))[:3]

@@ -32,7 +32,7 @@ def reading(path: Path) -> Iterator[None]:
             raise OSError(0, "it is a pipe or a device")  # a pipe would be waited for, perhaps for ever
         yield
     except FileNotFoundError as error:
-        raise DataError(f"{path} was not found: check its name, or name another place with --data.") from error
+        raise DataError(f"{path} does not exist: check its name, or name another file or folder.") from error
     except (OSError, NotImplementedError, *DAMAGE) as error:
         if isinstance(error, DAMAGE) or (isinstance(error, OSError) and error.errno is None):
             raise DataError(

@@ -68,5 +68,5 @@ def test_wrong_use_ends_with_2_and_writes_nothing(inkproof, tmp_path, arguments,
 def test_extra_rows_that_are_not_there(inkproof, tmp_path):
     done = inkproof("--extra", "nowhere.csv")
     assert done.returncode == 1
-    assert "nowhere.csv was not found" in done.stderr
+    assert "nowhere.csv does not exist" in done.stderr
     assert not (tmp_path / "runs").exists()

@@ -133,7 +133,7 @@ def test_file_missing(folder, missing):
 def test_nothing_there(tmp_path):
     assert "FOLDER holds no data, found neither train.csv" in message(tmp_path)
     missing = tmp_path / "nowhere"
-    with pytest.raises(DataError, match="nowhere does not exist: name a folder or zip"):
+    with pytest.raises(DataError, match="nowhere does not exist: check its name"):
         load(missing)
 
 

@@ -99,7 +99,7 @@ def test_each_fault_is_one_sentence_that_names_the_file(write, text, words):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match=r"none\.csv was not found"):
+    with pytest.raises(DataError, match=r"none\.csv does not exist: check its name"):
         read_extra(tmp_path / "none.csv", rows_of([3, 5]))
     with pytest.raises(DataError, match="could not be read"):
         read_extra(tmp_path, rows_of([3, 5]))
