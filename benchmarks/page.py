@@ -64,8 +64,9 @@ def measure(pid: int, address: str, seconds: float, requests: int) -> None:
     bodies = {
         f"{side}×{side} array": (row, "application/json"),
         f"{side}×{side} PNG": (as_png(drawing(side)), "image/png"),
-        "168×168 PNG": (as_png(255 - drawing(168)), "image/png"),  # what the page sends
-        "all the page asks": (as_png(255 - drawing(168)), "image/png"),
+        "168×168 PNG": (as_png(255 - drawing(168)), "image/png"),
+        "168×168 BMP": (as_bmp(255 - drawing(168)), "image/bmp"),  # what the page sends
+        "all the page asks": (as_bmp(255 - drawing(168)), "image/bmp"),
     }
     columns = "".join(
         f"{title:>11}" for title in ("rate", "answered", "errors", "median", "99 %", "largest", "server CPU", "load")
@@ -101,6 +102,12 @@ def drawing(side: int) -> np.ndarray:
 def as_png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).convert("RGBA").save(file, "PNG")  # as a canvas is saved
+    return file.getvalue()
+
+
+def as_bmp(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "BMP")
     return file.getvalue()
 
 

@@ -146,7 +146,8 @@ def _print_table(reader: Reader, rows: list[Row]) -> None:
 
 
 def _card(reader: Reader, answer: Answer) -> Card:
-    from pipeline.report.prediction_sheet import Card
+    from pipeline.prediction.inside import look_inside
+    from pipeline.report.prediction_sheet import MOST_UNITS, Card
     from pipeline.report.predictions import percent
 
     row, prepared = answer.row(), answer.prepared
@@ -156,7 +157,9 @@ def _card(reader: Reader, answer: Answer) -> Card:
         f"{row['label']} {percent(row['probability'])}, then {second}: {row['verdict']}",
         ", ".join(row["warnings"]),
     )
-    return Card(answer.grey, prepared.box, prepared.image, reader.saliency(answer), lines)
+    seen = look_inside(reader.models[0].network, answer.image, answer.first, most=MOST_UNITS // 2)
+    units = [(unit.ink, unit.contribution) for unit in (*seen.spoke_for, *seen.against)]
+    return Card(answer.grey, prepared.box, prepared.image, reader.saliency(answer), lines, units)
 
 
 def _write_sheet(path: Path, cards: list[Card], source: str, *, left_out: int, quiet: bool) -> None:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 VIEW = 112  # dots: side of each of the three pictures of a card
 ACROSS = 3  # cards
+MOST_UNITS = 6  # hidden units of a card
 MOST_CARDS = 300  # on a sheet, which is then 19,000 dots high
-FOR, AGAINST = (213, 94, 0), (0, 114, 178)  # Okabe & Ito's vermilion and blue
+FOR, AGAINST = (0, 114, 178), (213, 94, 0)  # Okabe & Ito's blue and vermilion; for and against as on the page
 BOX, EDGE = (0, 158, 115), (200, 200, 200)
 NOTE = (
     "Each: the picture with the ink found in it; the {side}×{side} that the networks saw; its ink that spoke "
-    "for (orange) and against (blue) the first answer, measured against the second."
+    "for (blue) and against (orange) the first answer, measured against the second.\n"
+    "Below: hidden units that spoke most for it and against it, weights times drawing, and their parts of the logit."
 )
 
 
@@ -28,7 +30,8 @@ NOTE = (
 class Card:
     """One prediction. grey (h, w) floats in [0, 1]; box: top, bottom, left, right of the ink in it, or None.
 
-    seen (side, side) uint8; saliency (side, side) from −1 to 1; lines: what stands below, up to three texts.
+    seen (side, side) uint8; saliency (side, side) from −1 to 1; lines: what stands below, up to three texts; units: of
+    the hidden units that spoke for the answer and against it the weights times the drawing (side, side), and the sum.
     """
 
     grey: np.ndarray
@@ -36,6 +39,7 @@ class Card:
     seen: np.ndarray
     saliency: np.ndarray
     lines: Sequence[str]
+    units: Sequence[tuple[np.ndarray, float]] = ()
 
 
 def prediction_sheet(cards: Sequence[Card], *, title: str) -> Image:
@@ -44,10 +48,15 @@ def prediction_sheet(cards: Sequence[Card], *, title: str) -> Image:
 
     heading, small = text_font(16), text_font(11)
     across = min(ACROSS, len(cards))
-    width, height = 3 * VIEW + 4 * GAP + MARGIN, VIEW + 3 * LINE + MARGIN
+    width, tile = 3 * VIEW + 4 * GAP + MARGIN, (3 * VIEW + 2 * GAP) // MOST_UNITS - GAP
+    below = tile + LINE if any(card.units for card in cards) else 0
+    height = VIEW + 3 * LINE + MARGIN + below
     note = NOTE.format(side=len(cards[0].seen))
-    wide = max(across * width, round(max(heading.getlength(title), small.getlength(note))) + MARGIN) + MARGIN
-    top = MARGIN + 3 * LINE
+    wide = (
+        max(across * width, round(max(heading.getlength(title), *map(small.getlength, note.splitlines()))) + MARGIN)
+        + MARGIN
+    )
+    top = MARGIN + 4 * LINE
     sheet = Image.new("RGB", (wide, top + -(-len(cards) // across) * height), (PAPER,) * 3)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN), title, (INK,) * 3, heading)
@@ -65,11 +74,18 @@ def prediction_sheet(cards: Sequence[Card], *, title: str) -> Image:
             while small.getlength(line) > width - MARGIN:
                 line = "…" + line[2:]  # the end of a path tells more than its beginning
             pen.text((left, upper + VIEW + 4 + 0.8 * LINE * place), line, (INK if place < 2 else FAINT,) * 3, small)
+        strongest = max((float(np.abs(ink).max()) for ink, _ in card.units), default=0) or 1.0
+        for place, (ink, part) in enumerate(card.units[:MOST_UNITS]):
+            view = Image.fromarray(coloured(ink / strongest, card.seen)).resize((tile, tile), Image.Resampling.NEAREST)
+            x, y = left + place * (tile + GAP), upper + VIEW + 4 + round(2.6 * LINE)
+            sheet.paste(view, (x, y))
+            pen.rectangle((x - 1, y - 1, x + tile, y + tile), outline=EDGE)
+            pen.text((x, y + tile + 2), f"{part:+.2f}".replace("-", "−"), FOR if part > 0 else AGAINST, small)
     return sheet
 
 
 def coloured(saliency: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(side, side, 3) uint8: vermilion where ink spoke for the answer, blue where against, ink itself a light grey."""
+    """(side, side, 3) uint8: blue where ink spoke for the answer, vermilion where against, ink itself a light grey."""
     ground = 255 - 0.2 * seen[..., np.newaxis].astype(np.float64)
     strength = np.abs(saliency)[..., np.newaxis]
     colour = np.where((saliency > 0)[..., np.newaxis], FOR, AGAINST)

@@ -19,7 +19,7 @@ from waitress.task import ErrorTask
 from pipeline.errors import InkproofError, UsageError
 from pipeline.web.limits import Limits
 
-THREADS = 4
+THREADS = 4  # beside one for each training, whose events keep a thread as long as it is watched
 MOST_DRAINED_BYTES = 500_000_000  # of a refused body; then the connection is cut
 SWITCH_SECONDS = 0.0005  # Python lets a thread compute for 5 ms before another gets its turn: too long here
 
@@ -101,7 +101,7 @@ def bind(app: Flask, host: str, port: int) -> Any:
     server = create_server(
         app,
         sockets=[listener],
-        threads=THREADS,
+        threads=THREADS + limits.trainings,
         ident=None,
         connection_limit=1000,
         # A client may send just as its idle connection is closed, and finds it reset: so not too soon.

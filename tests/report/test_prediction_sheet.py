@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,18 @@ def test_every_card_is_on_the_sheet(count):
     corners = np.argwhere(windows[:, :, 0, 0] & windows[:, :, -1, -1] & windows[:, :, 0, -1])
     assert sum((windows[y, x] == ~stroke).all() and white[y + 16, x + 56] for y, x in corners) == count
     assert (sheet == BOX).all(2).any()
+
+
+def test_hidden_units_stand_below_with_their_parts():
+    ink = np.zeros((28, 28))
+    ink[4:24, 14] = 0.5
+    plain = np.asarray(prediction_sheet([card()], title="T"))
+    sheet = np.asarray(prediction_sheet([replace(card(), units=[(ink, 1.25), (-ink, -0.5)])], title="T"))
+    assert sheet.shape[0] > plain.shape[0] + 30
+    below = sheet[VIEW + 90 :]
+    for colour in (FOR, AGAINST):
+        assert (below == colour).all(2).any()
+    assert FOR[2] > FOR[0] and AGAINST[0] > AGAINST[2]  # blue is for and orange against, as on the page
 
 
 def test_a_blank_picture_has_no_box():

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from scipy import ndimage
 
 from pipeline.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 # A digit a tenth as long as its picture still has the 20 pixels here that the network sees.
 WORKING_SIDE = 256  # pixels of the longer side, at most
+OPAQUE, TWO_TONES = 250, 64  # of 255: what is fully there; how far ink and paper lie apart
 
 # Pillow's own advice: a picture above its limit shall be an error, not a line on the terminal.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -165,7 +167,16 @@ def _opacity(image: Image.Image) -> Image.Image | None:
 
 
 def _on_paper(grey: Image.Image, opacity: Image.Image) -> Image.Image:
-    """Lay what is visible of `grey` ("L") on white when it is dark, on black when it is light."""
+    """`grey` ("L") without its transparent parts.
+
+    A stroke that was cut out is laid on white when it is dark, on black when it is light. Where the visible part is a
+    picture of its own, ink and paper, what is missing around it is filled with the nearest pixel of it.
+    """
+    seen = np.asarray(opacity) > OPAQUE
+    values = np.asarray(grey)
+    if seen.mean() > 0.5 and np.ptp(np.percentile(values[seen], (2, 98))) > TWO_TONES:
+        nearest = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
+        return Image.fromarray(values[tuple(nearest)])
     weights = np.asarray(opacity, np.float32).ravel()
     light = float(np.asarray(grey, np.float32).ravel() @ weights) > 127.5 * float(weights.sum())
     paper = Image.new("L", grey.size, 0 if light else 255)

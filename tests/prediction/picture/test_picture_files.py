@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from pipeline.errors import DataError
 from pipeline.prediction.picture import Limits, decode
@@ -77,6 +77,20 @@ def test_transparent_paper_becomes_what_the_stroke_stands_out_from(stroke, paper
     assert picture.transparent
     assert picture.grey[0, 0] == paper
     assert picture.grey[10, 10] == stroke / 255
+
+
+@pytest.mark.parametrize("margin", [1, 3])
+@pytest.mark.parametrize(("paper", "ink"), [(250, 20), (10, 240)])
+def test_a_transparent_margin_around_ink_and_paper_is_paper(margin, paper, ink):
+    image = Image.new("LA", (60, 60), (paper, 255))
+    ImageDraw.Draw(image).line([(20, 12), (40, 12), (28, 48)], fill=(ink, 255), width=5)
+    whole, cut = image.convert("L"), image.copy()
+    opacity = Image.new("L", (60, 60))
+    opacity.paste(255, (margin, margin, 60 - margin, 60 - margin))
+    cut.putalpha(opacity)
+    found = decode(encoded(cut))
+    assert found.transparent
+    np.testing.assert_array_equal(found.grey, decode(encoded(whole)).grey)
 
 
 def test_transparent_colour_of_a_palette():
