@@ -7,16 +7,20 @@ Obfuscated Gradients Give a False Sense of Security (2018, §3.1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.evaluation.robustness.attacks import Ball, Target, attack, check_rows
+from pipeline.evaluation.crossed import SIGNIFICANCE
+from pipeline.evaluation.robustness.apgd import APGD
+from pipeline.evaluation.robustness.attacks import Ball, Method, Target, attack, check_rows
 from pipeline.evaluation.robustness.methods import FGSM, PGD, RandomSearch
+from pipeline.evaluation.statistics import mcnemar_exact
 from pipeline.nn.network import PREDICT_ROWS, Network
 
-RANDOM_SEARCH_LEAD = 0.01  # by how much of all rows a blind search may beat PGD before PGD is called weak
+LEAD = 0.01  # by how much of all rows, beyond chance, another attack may leave less before the attack is called weak
 VANISHED = 0.01  # share of rows without a gradient from which on it is worth a warning
 ANY_PICTURE = 0.5  # the ε in L∞ at which every picture may become plain grey
 
@@ -38,86 +42,65 @@ def sanity_checks(
     norm: str,
     epsilons: Sequence[float],
     seed: int = 0,
-    pgd: PGD | None = None,
+    method: APGD | PGD | None = None,
     search: RandomSearch | None = None,
 ) -> list[Finding]:
     """Attack the rows in several ways and tell what does not fit together.
 
     images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices; a few hundred rows will do.
-    epsilons: at least one above 0; PGD runs at each, all else at the largest. pgd, search: what to run there
-    (their defaults); restarts are tried with 1 and with the larger of pgd.restarts and 3. All attacks draw from
-    `seed`. Raises UsageError for values that do not fit.
+    epsilons: at least one above 0; the attack runs at each, all else at the largest. method: the attack that a table
+    rests on, APGD where none is given; search: the blind one beside it. All attacks draw from `seed`. For other
+    networks' pictures see transfer_check. Raises UsageError for values that do not fit.
     """
-    pgd, search = pgd or PGD(), search or RandomSearch()
+    method, search = method or APGD(), search or RandomSearch()
     balls = [Ball(norm, epsilon) for epsilon in sorted({0.0, *epsilons})]
     if len(balls) < 2 or balls[0].epsilon != 0:
         raise UsageError(f"The checks of an attack need at least one ε above 0, found {list(epsilons)}.")
     rows, largest = len(labels), balls[-1]
 
-    def right(method: FGSM | PGD | RandomSearch, ball: Ball) -> int:
-        return int(attack(network, images, labels, method, ball, rng=np.random.default_rng(seed)).correct.sum())
-
-    def share(count: int) -> str:
-        return f"{100 * count / rows:.2f} %"
+    def right(tried: FGSM | PGD | APGD | RandomSearch, ball: Ball, draw: int = seed) -> np.ndarray:
+        return attack(network, images, labels, tried, ball, rng=np.random.default_rng(draw)).correct
 
     clean = int((network.logits(images).argmax(axis=1) == labels).sum())
-    once = PGD(pgd.steps, pgd.step, 1)
-    by_epsilon = [right(once, ball) for ball in balls]
-    strongest = by_epsilon[-1]
-    one_step = right(FGSM(), largest)
-    restarts = max(pgd.restarts, 3)
-    restarted = right(PGD(pgd.steps, pgd.step, restarts), largest)
-    searched = right(search, largest)
-    grey = right(once, Ball("Linf", ANY_PICTURE))
+    left = [right(method, ball) for ball in balls]
+    by_epsilon = [int(each.sum()) for each in left]
     commonest = int(np.bincount(labels).max())
+    grey = int(right(method, Ball("Linf", ANY_PICTURE)).sum())
     vanished = vanished_gradients(network, images, labels)
     at = f"at ε {largest.epsilon:g} in {norm}"
-
     rises = [
-        f"from {share(before)} at ε {low.epsilon:g} to {share(after)} at ε {high.epsilon:g}"
-        for (low, before), (high, after) in zip(
-            zip(balls[:-1], by_epsilon[:-1], strict=True), zip(balls[1:], by_epsilon[1:], strict=True), strict=True
-        )
+        f"from {_share(before, rows)} at ε {low.epsilon:g} to {_share(after, rows)} at ε {high.epsilon:g}"
+        for (low, before), (high, after) in pairwise(zip(balls, by_epsilon, strict=True))
         if after > before
     ]
-    curve = ", ".join(f"{share(count)} at {ball.epsilon:g}" for ball, count in zip(balls, by_epsilon, strict=True))
+    curve = ", ".join(
+        f"{_share(count, rows)} at {ball.epsilon:g}" for ball, count in zip(balls, by_epsilon, strict=True)
+    )
+    others = {
+        "FGSM": right(FGSM(), largest),
+        f"{method.restarts + 2} restarts": right(replace(method, restarts=method.restarts + 2), largest, seed + 1),
+        "doubled steps": right(replace(method, steps=2 * method.steps), largest),
+        "random search": right(search, largest),
+    }
     return [
         Finding(
             "ε = 0 equals clean accuracy",
             by_epsilon[0] == clean,
-            f"clean accuracy is {share(clean)}, PGD with ε = 0 leaves {share(by_epsilon[0])}.",
+            f"clean accuracy is {_share(clean, rows)}, {method.name} with ε = 0 leaves {_share(by_epsilon[0], rows)}.",
         ),
         Finding(
             "accuracy does not rise with ε",
             not rises,
-            f"Accuracy rises {', and '.join(rises)}: give PGD more steps." if rises else f"PGD leaves {curve}.",
+            f"Accuracy rises {', and '.join(rises)}: give {method.name} more steps."
+            if rises
+            else f"{method.name} leaves {curve}.",
         ),
-        Finding(
-            "PGD leaves no more than FGSM",
-            strongest <= one_step,
-            f"PGD leaves {share(strongest)}, FGSM {share(one_step)} {at}"
-            + ("." if strongest <= one_step else ": many small steps should find what one large step finds."),
-        ),
-        Finding(
-            "more restarts never raise accuracy",
-            restarted <= strongest,
-            f"PGD leaves {share(strongest)} from one start, {share(restarted)} from {restarts} {at}.",
-        ),
-        Finding(
-            "random search does not beat PGD",
-            strongest <= searched + RANDOM_SEARCH_LEAD * rows,
-            f"Random search, which uses no gradient, leaves {share(searched)} {at}, PGD {share(strongest)}"
-            + (
-                "."
-                if strongest <= searched + RANDOM_SEARCH_LEAD * rows
-                else ": the gradients mislead (masking), do not believe PGD's figures."
-            ),
-        ),
+        *(lowers(name, left[-1], other, at, method.name) for name, other in others.items()),
         Finding(
             "with any picture allowed, nothing is left",
             grey <= commonest,
-            f"At ε {ANY_PICTURE:g} in Linf, where every picture may become plain grey, PGD leaves {share(grey)}; "
-            f"the commonest class has {share(commonest)}"
+            f"At ε {ANY_PICTURE:g} in Linf, where every picture may become plain grey, {method.name} leaves "
+            f"{_share(grey, rows)}; the commonest class has {_share(commonest, rows)}"
             + ("." if grey <= commonest else ", more is not robustness but an attack that gets stuck."),
         ),
         Finding(
@@ -127,6 +110,51 @@ def sanity_checks(
             + ("." if vanished <= VANISHED else ": attacks by gradient cannot move them (masking)."),
         ),
     ]
+
+
+def lowers(name: str, left: np.ndarray, other: np.ndarray, at: str, attack_name: str) -> Finding:
+    """Whether another attack leaves clearly fewer rows right than the attack did.
+
+    left, other (n,) bool: the rows that the attack, that the other left right. Failed where the other's own finds
+    outnumber the attack's by more than LEAD of all rows, beyond chance (McNemar's exact test, one-sided 5 %).
+    """
+    finds, missed = int((left & ~other).sum()), int((other & ~left).sum())
+    rows = len(left)
+    weak = finds - missed > LEAD * rows and finds > missed and mcnemar_exact(finds, missed) / 2 < SIGNIFICANCE
+    words = f"{name}: {_share(int(other.sum()), rows)} left {at}, {attack_name} {_share(int(left.sum()), rows)}"
+    if weak:
+        words += f": {attack_name} is too weak for this network, or its gradients mislead; do not believe its figures"
+    return Finding(f"{name} does not leave fewer right", not weak, f"{words}.")
+
+
+def transfer_check(
+    network: Network, pictures: np.ndarray, labels: np.ndarray, left: np.ndarray, *, at: str, attack_name: str = "APGD"
+) -> Finding:
+    """Whether pictures made against another network fool this one better than its own attack did.
+
+    pictures (n, side, side) floats: attacked against the other; labels (n,); left (n,) bool: rows that the attack on
+    this network itself left right.
+    """
+    other = network.logits(pictures).argmax(axis=1) == labels
+    return lowers("transfer from another network", left, left & other, at, attack_name)
+
+
+def transfer(
+    networks: Sequence[Network], images: np.ndarray, labels: np.ndarray, method: Method, ball: Ball, *, seed: int = 0
+) -> np.ndarray:
+    """(k, k) accuracies, 0 to 1: pictures attacked against network i (down) as network j (across) reads them.
+
+    images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices.
+    """
+    accuracy = np.empty((len(networks), len(networks)))
+    for row, network in enumerate(networks):
+        made = attack(network, images, labels, method, ball, rng=np.random.default_rng(seed)).pictures
+        accuracy[row] = [(other.logits(made).argmax(axis=1) == labels).mean() for other in networks]
+    return accuracy
+
+
+def _share(count: int, rows: int) -> str:
+    return f"{100 * count / rows:.2f} %"
 
 
 def vanished_gradients(network: Network, images: np.ndarray, labels: np.ndarray) -> float:

@@ -15,7 +15,6 @@ import numpy as np
 
 from pipeline.checks import number, one_of
 from pipeline.errors import UsageError
-from pipeline.nn.losses import softmax
 from pipeline.nn.network import PREDICT_ROWS, Network
 from pipeline.nn.workspace import Pass
 
@@ -84,25 +83,37 @@ class Target:
     def gradient(
         self, pictures: np.ndarray, labels: np.ndarray, towards: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The direction (n, side, side) that leads away from the labels, and which rows are misread (n,) bool.
+        """`climb` without its value: the direction (n, side, side) away from the labels, and which are misread (n,)."""
+        return self.climb(pictures, labels, towards)[1:]
 
-        That of ∂(cross-entropy)/∂picture, or with class indices `towards` (n,) of ∂(their logit − the label's).
-        Cross-entropy's is divided in each row by the probability of all wrong classes, which leaves its
-        direction: a network that is sure of itself would otherwise have gradients that float32 rounds to 0,
-        and only seem robust. The arrays are written over by the next call; so are the network's own `grads`.
+    def climb(
+        self, pictures: np.ndarray, labels: np.ndarray, towards: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What an attack makes large: its value (n,) float64 and gradient (n, side, side), and what is misread (n,).
+
+        With logits z and the label y it is log Σ exp(z of all other classes) − z_y, which grows with cross-entropy;
+        with class indices `towards` (n,) z of that class − z_y. Neither becomes 0 in float32 where the network is
+        sure of itself, as cross-entropy does, whose gradient then vanishes and makes it seem robust. The gradient is
+        written over by the next call; so are the network's own `grads`.
         """
         logits, backward = self.network.forward(pictures, self._ctx)
         wrong = logits.argmax(axis=1) != labels
         rows = np.arange(len(labels))
+        exact = logits.astype(np.float64)
+        right = exact[rows, labels]
+        d = np.zeros_like(logits)
         if towards is None:
-            d = logits.copy()
-            d[rows, labels] = -np.inf
-            softmax(d, out=d)
+            exact[rows, labels] = -np.inf
+            largest = exact.max(axis=1)
+            shares = np.exp(exact - largest[:, None])
+            total = shares.sum(axis=1)
+            value = largest + np.log(total) - right
+            d[...] = shares / total[:, None]
         else:
-            d = np.zeros_like(logits)
+            value = exact[rows, towards] - right
             d[rows, towards] = 1
         d[rows, labels] = -1
-        return backward(d), wrong
+        return value, backward(d), wrong
 
 
 class Method(Protocol):

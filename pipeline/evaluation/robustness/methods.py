@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.checks import number, one_of, whole_number
 from pipeline.errors import UsageError
+from pipeline.evaluation.robustness.apgd import APGD
 from pipeline.evaluation.robustness.attacks import Ball, Target, lengths
 
 
@@ -141,7 +142,7 @@ class RandomSearch:
         return at
 
 
-METHODS = {"fgsm": FGSM, "pgd": PGD, "random-search": RandomSearch}
+METHODS = {"apgd": APGD, "fgsm": FGSM, "pgd": PGD, "random-search": RandomSearch}
 
 
 def parse_attack(text: str) -> tuple[FGSM | PGD | RandomSearch, Ball]:

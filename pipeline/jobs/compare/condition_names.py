@@ -22,7 +22,7 @@ from pipeline.evaluation.robustness.warps import DIRECTIONS
 
 DEFAULT = (
     "clean, σ 0.1, σ 0.2, σ 0.3, σ 0.5, shift right 1-6, shift all 4, corruptions 3, "
-    "fgsm Linf 0.1, pgd Linf 0.05, pgd Linf 0.1"
+    "fgsm Linf 0.1, apgd Linf 0.05, apgd Linf 0.1, apgd L2 1.5"
 )
 
 NAMES = ("clean", "σ", "sigma", *MOVES, *SEVERITIES, *METHODS, "corruptions")

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from robust_nets import PIXELS, linear, small_net, two_classes
 
 from pipeline.errors import UsageError
+from pipeline.evaluation.robustness.apgd import APGD, checkpoints
 from pipeline.evaluation.robustness.attacks import Ball, Target, attack
 from pipeline.evaluation.robustness.methods import FGSM, PGD, RandomSearch, parse_attack
+from pipeline.evaluation.robustness.minimal_norm import minimal_distances
 from pipeline.nn.layers import Conv2D, Dense, Flatten, ReLU
 from pipeline.nn.network import Network
 
-METHODS = [FGSM(), PGD(steps=10, step=0.25), PGD(steps=5, step=0.5, restarts=3), RandomSearch(queries=60)]
+METHODS = [
+    FGSM(), PGD(steps=10, step=0.25), PGD(steps=5, step=0.5, restarts=3), APGD(explore=4, steps=10), RandomSearch(60),
+]  # fmt: skip
 CASES = [(method, norm, epsilon) for method in METHODS for norm, epsilon in (("Linf", 0.05), ("L2", 0.4))]
 IDS = [f"{method}-{norm}" for method, norm, _ in CASES]
 
@@ -33,7 +37,7 @@ def room(w: np.ndarray, images: np.ndarray, labels: np.ndarray, epsilon: float) 
     return np.minimum(np.where(up, 1 - x, x), epsilon) @ np.abs(w)
 
 
-@pytest.mark.parametrize("method", METHODS[:3], ids=str)
+@pytest.mark.parametrize("method", METHODS[:4], ids=str)
 def test_linf_attacks_on_a_linear_network_are_the_best_there_is(method):
     network, w, images = two_classes()
     labels, margin = margins(network, w, images)
@@ -45,7 +49,7 @@ def test_linf_attacks_on_a_linear_network_are_the_best_there_is(method):
     assert 0.2 < attacked.accuracy < 0.9
 
 
-@pytest.mark.parametrize("method", METHODS[:3], ids=str)
+@pytest.mark.parametrize("method", METHODS[:4], ids=str)
 def test_l2_attacks_on_a_linear_network_are_the_best_there_is(method):
     # Pictures so grey that no pixel comes to 0 or 1: the best change is ε·w / ‖w‖.
     network, w, images = two_classes()
@@ -211,3 +215,29 @@ def test_rows_that_do_not_fit_are_refused(images, labels, words):
 def test_counts_below_1_are_refused(make):
     with pytest.raises(UsageError, match="whole number of at least 1"):
         make()
+
+
+def test_apgd_looks_back_where_the_paper_does():
+    # Croce and Hein 2020, §4.2: p (0), 0.22, 0.41, 0.57, 0.70, 0.80, 0.87, 0.93, 0.99 of 100 steps.
+    assert checkpoints(100) == {22, 41, 57, 70, 80, 87, 93, 99}
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+def test_the_distance_to_the_nearest_mistake_of_a_linear_network(norm):
+    network, w, images = two_classes()
+    images = (0.5 + 0.2 * (images - 0.5))[:100]  # so grey that no pixel comes to 0 or 1
+    labels, margin = margins(network, w, images)
+    wanted = margin / (np.abs(w).sum() if norm == "Linf" else np.linalg.norm(w))
+    labels[:5] = 1 - labels[:5]  # misread to begin with
+    found = minimal_distances(network, images, labels, norm, rng=np.random.default_rng(0))
+    assert not found[:5].any()
+    # Never nearer than the boundary, and not much farther.
+    assert np.all(found[5:] >= wanted[5:] - 1e-5) and np.median(found[5:] / wanted[5:]) < 1.05
+
+
+def test_apgd_reaches_gradients_that_float32_would_round_to_0():
+    network, w, images = two_classes()
+    labels, margin = margins(network, w, images)
+    network.params *= 1000
+    left = attack(network, images, labels, APGD(), Ball("Linf", 0.05), rng=np.random.default_rng(0)).correct
+    assert np.array_equal(left, margin > room(w, images, labels, 0.05))
