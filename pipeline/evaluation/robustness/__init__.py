@@ -1,6 +1,7 @@
 """What a trained network can stand: changed pictures, attacks, certificates, and how sure it may be.
 
 corruptions.py   noise, blur, occlusion, brightness, contrast: the table of severities, and `corrupt`
+overlays.py      stripe, fog, spatter, lines, edges: what is laid over a picture
 warps.py         rotation, scaling, shear, translation, elastic distortion, shifts by whole pixels
 conditions.py    test conditions from their names: "gaussian_noise 3", "shift right 4", "σ 0.2"
 attacks.py       the ε ball, input gradients, and `attack`, which runs, clips and scores

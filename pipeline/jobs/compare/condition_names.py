@@ -1,6 +1,7 @@
 """The columns of a comparison from their names: changed pictures and attacks, with short forms for many at once.
 
 "corruptions 3"           every corruption at that severity
+"mnist-c"                 the fifteen of the MNIST-C benchmark, each at its published severity
 "shift all 4"             that shift along every direction
 "shift right 1-6"         each of these; so does "gaussian_noise 1-5"
 all else                  one column, as robustness.conditions and robustness.methods read it
@@ -16,7 +17,7 @@ import numpy as np
 from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.conditions import MOVES, Condition, condition
-from pipeline.evaluation.robustness.corruptions import SEVERITIES
+from pipeline.evaluation.robustness.corruptions import MNIST_C, SEVERITIES
 from pipeline.evaluation.robustness.methods import METHODS, parse_attack
 from pipeline.evaluation.robustness.warps import DIRECTIONS
 
@@ -25,7 +26,7 @@ DEFAULT = (
     "fgsm Linf 0.1, apgd Linf 0.05, apgd Linf 0.1, apgd L2 1.5"
 )
 
-NAMES = ("clean", "σ", "sigma", *MOVES, *SEVERITIES, *METHODS, "corruptions")
+NAMES = ("clean", "σ", "sigma", *MOVES, *SEVERITIES, *METHODS, "corruptions", "mnist-c")
 
 
 def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[str]]:
@@ -60,6 +61,8 @@ def _expand(text: str) -> list[str]:
     words = text.split()
     if words[:1] == ["corruptions"] and len(words) == 2:
         return [single for kind in SEVERITIES for single in _expand(f"{kind} {words[1]}")]
+    if words == ["mnist-c"]:
+        return [f"{kind} {severity}" for kind, severity in MNIST_C.items()]
     if words[:2] == ["shift", "all"] and len(words) == 3:
         return [single for direction in DIRECTIONS for single in _expand(f"shift {direction} {words[2]}")]
     span = re.fullmatch(r"([0-9])-([0-9])", words[-1]) if words else None
