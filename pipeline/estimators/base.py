@@ -16,19 +16,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from pipeline.errors import DivergedError, UsageError
+from pipeline.estimators import parts
 from pipeline.estimators.lbfgs import minimize
 from pipeline.estimators.parameters import Parameters
-from pipeline.estimators.parts import (
-    L2Regularizer,
-    MLPOrder,
-    Pace,
-    draw_as_mlp,
-    layer_specs,
-    make_augment,
-    make_optimizer,
-)
-from pipeline.estimators.rows import check_noise_fits, dense, pictures, portions, row_weights
+from pipeline.estimators.rows import check_noise_fits, dense, pictures, row_weights
 from pipeline.nn.averaging import MovingAverage
+from pipeline.nn.network import PREDICT_ROWS
 from pipeline.nn.onnx_graph import Graph
 from pipeline.nn.workspace import Pass
 from pipeline.training import EarlyStopping, Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
@@ -60,6 +53,13 @@ class NetworkEstimator(Parameters, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.image_shape is None
         return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Any:
+        """Train on X (n, features), dense or sparse, and y: see the class.
+
+        X_val, y_val: the rows that early_stopping watches, in place of a share of X and y.
+        """
+        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False, X_val: Any = None, y_val: Any = None
@@ -100,10 +100,10 @@ class NetworkEstimator(Parameters, BaseEstimator):
         # MLPClassifier's draws come first, so that the same random_state gives the same network; ours from a copy.
         self._rng = np.random.default_rng((deepcopy(random) if self.init == "mlp" else random).randint(LARGEST_SEED))
         dtype = "float32" if rows.dtype in (np.float32, np.uint8) else "float64"
-        specs, outputs = layer_specs(self, self.n_outputs_), self.n_outputs_
+        specs, outputs = parts.layer_specs(self, self.n_outputs_), self.n_outputs_
         self.network_ = build_network(specs, rows.shape[1:], outputs, rng=self._rng, dtype=dtype)
         if self.init == "mlp":
-            draw_as_mlp(self.network_, self.activation, random)
+            parts.draw_as_mlp(self.network_, self.activation, random)
         self.n_layers_ = len(self.coefs_) + 1
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
@@ -117,7 +117,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
             return self._stops("")
 
         limits = {"max_iter": self.max_iter, "max_fun": self.max_fun, "tol": self.tol}
-        regularizer = L2Regularizer(self.network_, self.alpha)
+        regularizer = parts.L2Regularizer(self.network_, self.alpha)
         result = minimize(self.network_, data, loss=self._loss(), regularizer=regularizer, stop=stop, **limits)
         self.loss_ = float(result.fun)
         if not self.stop_reason_:
@@ -137,8 +137,8 @@ class NetworkEstimator(Parameters, BaseEstimator):
         if not incremental:
             self._optimizer = None
         seen = self.t_ if self._optimizer else 0  # a new optimiser begins with the first learning rate
-        self._optimizer = self._optimizer or make_optimizer(self, network)
-        pace = Pace(self, self._optimizer, self._patience(validation, incremental=incremental), seen=seen)
+        self._optimizer = self._optimizer or parts.make_optimizer(self, network)
+        pace = parts.Pace(self, self._optimizer, self._patience(validation, incremental=incremental), seen=seen)
         if validation is not None and self.validation_scores_ is None:
             self.validation_scores_ = []
         plan = TrainingPlan(
@@ -149,16 +149,16 @@ class NetworkEstimator(Parameters, BaseEstimator):
             batch_size=min(200, n) if self.batch_size == "auto" else self.batch_size,
             shuffle=self.shuffle,
             hits=self._hits(),
-            regularizer=L2Regularizer(network, self.alpha) if self.alpha else None,
+            regularizer=parts.L2Regularizer(network, self.alpha) if self.alpha else None,
         )
         hooks = Hooks(
-            augment=make_augment(self),
+            augment=parts.make_augment(self),
             average=None if decay is None else MovingAverage(network.values.size, network.dtype, decay=decay),
             stop=lambda epoch: self._stops_after(epoch, data, pace, last=None if incremental else plan.epochs),
             best_by=None if validation is None else self._figure,
         )
         try:
-            fit(network, data, plan, streams=Streams(self._rng, MLPOrder(random), self._rng), hooks=hooks)
+            fit(network, data, plan, streams=Streams(self._rng, parts.MLPOrder(random), self._rng), hooks=hooks)
         except DivergedError as error:
             if validation is None or not self.n_iter_:
                 raise
@@ -175,7 +175,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
                 "name the number of epochs that you want as epochs."
             )
 
-    def _stops_after(self, epoch: Epoch, data: TrainingData, pace: Pace, *, last: int | None) -> bool:
+    def _stops_after(self, epoch: Epoch, data: TrainingData, pace: parts.Pace, *, last: int | None) -> bool:
         self.n_iter_, self.loss_ = epoch.epoch, epoch.train_loss
         self.t_ += data.rows.shape[0]
         self.loss_curve_.append(epoch.train_loss)
@@ -263,7 +263,8 @@ class NetworkEstimator(Parameters, BaseEstimator):
         targets, loss = self._targets(y, incremental=True, resuming=True), self._loss()
         ctx = Pass(wants_input_gradient=True)
         found = []
-        for part in portions(rows.shape[0]):
+        for start in range(0, rows.shape[0], PREDICT_ROWS):
+            part = slice(start, start + PREDICT_ROWS)
             x = self.network_.to_numbers(dense(rows[part]), ctx)
             outputs, backward = self.network_.forward(x, ctx)
             gradient = loss(outputs, targets[part], ctx)[1]

@@ -42,15 +42,6 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     _figure = "validation_accuracy"
     _numeric_targets = False
 
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
-    ) -> NetworkClassifier:
-        """Train on X (n, features), dense or sparse, and y (n,) of any labels or (n, labels) of 0 and 1.
-
-        X_val, y_val: the rows that early_stopping watches, in place of a share of X and y.
-        """
-        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
-
     @available_if(has_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> NetworkClassifier:
         """One epoch over X and y, going on from before; the first call needs all `classes`, unless multi-label."""
@@ -89,20 +80,17 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _onnx_answers(self, graph: Graph, outputs: str) -> Ports:
         """Add the nodes from the network's outputs to probabilities and labels."""
-        classes = self.classes_ if self.classes_.dtype.kind not in "U" else self.classes_.astype(object)
-        if self._multilabel:
-            above = graph.add("Greater", outputs, graph.constant(np.float32(0)))
-            graph.cast(above, np.int64, "label")
-        elif self.n_outputs_ == 1:
+        classes = self.classes_.astype(object) if self.classes_.dtype.kind == "U" else self.classes_
+        if self.n_outputs_ == 1 and not self._multilabel:
             outputs = graph.add("Concat", graph.add("Neg", outputs), outputs, axis=1)
             classes = classes[[0, -1]]
-        if not self._multilabel:
+        if self._multilabel:
+            graph.cast(graph.add("Greater", outputs, graph.constant(np.float32(0))), np.int64, "label")
+        else:
             best = graph.add("ArgMax", outputs, axis=1, keepdims=0)
             graph.add("Gather", graph.constant(classes), best, output="label")
-        if self.out_activation_ == "softmax":
-            graph.add("Softmax", outputs, axis=1, output="probabilities")
-        else:
-            graph.add("Sigmoid", outputs, output="probabilities")
+        function = "Softmax" if self.out_activation_ == "softmax" else "Sigmoid"
+        graph.add(function, outputs, output="probabilities")
         label = (np.int64, ["n", len(classes)]) if self._multilabel else (classes.dtype, ["n"])
         return {"label": label, "probabilities": (np.float32, ["n", len(classes)])}
 

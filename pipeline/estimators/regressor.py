@@ -53,15 +53,6 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator, _FirstParameter):
             raise UsageError(f"loss must be one of {', '.join(LOSSES)}, found {self.loss!r}.")
         super().check_parameters()
 
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
-    ) -> NetworkRegressor:
-        """Train on X (n, features), dense or sparse, and y (n,) or (n, outputs) of numbers.
-
-        X_val, y_val: the rows that early_stopping watches, in place of a share of X and y.
-        """
-        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
-
     @available_if(has_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkRegressor:
         """One epoch over X and y, going on from before."""

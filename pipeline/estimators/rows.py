@@ -1,9 +1,9 @@
-"""Rows on their way into the network: pictures, sparse matrices, weights, portions."""
+"""Rows on their way into the network: pictures, sparse matrices, weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.estimators.parameters import Parameters
-from pipeline.nn.network import PREDICT_ROWS
 from pipeline.training import check_weights
 
 ROUNDING = 1e-6  # how far outside of [0, 1] scaling may leave a number: MinMaxScaler gives 1.0000000000000002
@@ -56,9 +55,3 @@ def row_weights(sample_weight: Any, n: int) -> np.ndarray:
 def dense(rows: Any) -> np.ndarray:
     """A sparse matrix as an array, and an array as it is."""
     return rows.toarray() if hasattr(rows, "toarray") else rows
-
-
-def portions(n: int) -> Iterator[slice]:
-    """Slices of n rows, as many at once as a network works on at a time."""
-    for start in range(0, n, PREDICT_ROWS):
-        yield slice(start, start + PREDICT_ROWS)
