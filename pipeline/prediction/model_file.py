@@ -68,7 +68,7 @@ def save(model: Model, path: Path | str) -> None:
 
     arrays = named_arrays(model.network)
     header = _header(model)
-    text = _as_text({**header, "sha256": _checksum(header, arrays)})
+    text = _as_text({**header, "sha256": checksum(header, arrays)})
     storage.write_bytes(path, to_bytes(arrays, metadata={"inkproof": text}))
 
 
@@ -81,7 +81,7 @@ def load(path: Path | str) -> Model:
     path = Path(path)
     metadata, arrays = _read(path)
     header = _parsed(path, metadata)
-    if header.pop("sha256", None) != _checksum(header, arrays):
+    if header.pop("sha256", None) != checksum(header, arrays):
         raise ModelFileError(f"{path} was altered: its content does not match its checksum; {REMEDY}")
     classes, side = _checked_meaning(path, header)
     weights = sum(array.size for array in arrays.values())
@@ -169,6 +169,7 @@ def _as_text(header: Mapping[str, Any]) -> str:
     return json.dumps(header, ensure_ascii=False, allow_nan=False)
 
 
-def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+def checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256, in hex, of a model file's header and of its arrays with their names, dtypes and shapes."""
     parts = [f"{name} {a.dtype} {a.shape} ".encode() + a.tobytes() for name, a in sorted(arrays.items())]
     return storage.sha256_bytes(b"".join([_as_text(header).encode("utf-8", "surrogatepass"), *parts]))

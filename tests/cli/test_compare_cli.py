@@ -71,14 +71,14 @@ def test_the_whole_comparison_and_its_resumption(inkproof, tmp_path, quick_recip
         (["--resume", "nothing"], "holds no comparison that could be resumed"),
     ],
 )
-def test_wrong_use_ends_with_2(inkproof, tmp_path, arguments, sentence):
-    done = inkproof("compare", *arguments)
+def test_wrong_use_ends_with_2(inkproof_here, tmp_path, arguments, sentence):
+    done = inkproof_here("compare", *arguments)
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_report_of_nothing_is_told(inkproof):
-    done = inkproof("report", "nothing")
+def test_a_report_of_nothing_is_told(inkproof_here):
+    done = inkproof_here("report", "nothing")
     assert (done.returncode, done.stderr.startswith("Error: There is no run in runs/nothing")) == (2, True)

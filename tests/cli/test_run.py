@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+import pipeline
+from pipeline.cli import COMMANDS
+from pipeline.training import recipe
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -49,8 +53,10 @@ def test_the_whole_job_on_the_embedded_sample(inkproof, tmp_path, quick_recipe_f
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_quiet_prints_the_table_and_the_submission_only(inkproof, quick_recipe_file):
-    done = inkproof("run", "--quiet", "--recipe", str(quick_recipe_file), "--repeats", "1", "--noise", "0")
+def test_quiet_prints_the_table_and_the_submission_only(inkproof_here, quick_recipe_file):
+    done = inkproof_here(
+        "run", "--quiet", "--recipe", str(quick_recipe_file), "--repeats", "1", "--noise", "0", "--jobs", "1"
+    )
     assert done.returncode == 0, done.stderr
     assert "epoch" not in done.stdout and "reading" not in done.stdout
     assert "Accuracy in %" in done.stdout
@@ -74,20 +80,20 @@ def test_quiet_prints_the_table_and_the_submission_only(inkproof, quick_recipe_f
         (["rnu"], "No such command 'rnu'"),
     ],
 )
-def test_wrong_use_ends_with_2_and_writes_nothing(inkproof, tmp_path, arguments, sentence):
-    done = inkproof(*arguments)
+def test_wrong_use_ends_with_2_and_writes_nothing(inkproof_here, tmp_path, arguments, sentence):
+    done = inkproof_here(*arguments)
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bad_data_ends_with_1_and_writes_nothing(inkproof, tmp_path):
+def test_bad_data_ends_with_1_and_writes_nothing(inkproof_here, tmp_path):
     data = tmp_path / "mine"
     data.mkdir()
     (data / "train.csv").write_text("label,pixel0\n1,0\n1,7\n0,256\n0,3\n")
     (data / "test.csv").write_text("pixel0\n1\n")
-    done = inkproof("--data", str(data))
+    done = inkproof_here("--data", str(data))
     assert done.returncode == 1
     (sentence,) = done.stderr.splitlines()
     assert sentence.startswith("Error: ")
@@ -145,8 +151,16 @@ def _alive(group: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["recipes"]])
-def test_help_and_lists(inkproof, arguments):
-    done = inkproof(*arguments)
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], COMMANDS),
+        (["run", "--help"], ("--noise", "--repeats", "--holdout", "--recipe", "--submit-level")),
+        (["--version"], (pipeline.__version__,)),
+        (["recipes"], recipe.names()),
+    ],
+)
+def test_help_and_lists(inkproof_here, arguments, words):
+    done = inkproof_here(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) >= 1
+    assert set(words) <= set(done.stdout.replace(":", " ").split())

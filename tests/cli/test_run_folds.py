@@ -7,8 +7,8 @@ import json
 import pytest
 
 
-def test_folds_on_the_embedded_sample(inkproof, tmp_path, quick_recipe_file):
-    done = inkproof("--recipe", str(quick_recipe_file), "--cv", "3", "--noise", "0.1", "--jobs", "1")
+def test_folds_on_the_embedded_sample(inkproof_here, tmp_path, quick_recipe_file):
+    done = inkproof_here("--recipe", str(quick_recipe_file), "--cv", "3", "--noise", "0.1", "--jobs", "1")
     assert (done.returncode, done.stderr) == (0, "")
     assert "quick, repeat 1, fold 3: epoch 3/3" in done.stdout
     assert "1,442 rows in 3 folds, 0 rows held out" in done.stdout
@@ -16,16 +16,16 @@ def test_folds_on_the_embedded_sample(inkproof, tmp_path, quick_recipe_file):
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert (record["folds"], record["repeats"], record["sigma"]) == (3, 1, 0.1)
-    listed = inkproof("runs")
+    listed = inkproof_here("runs")
     assert run.name in listed.stdout
     # Its networks answer as a main job's do.
     assert len(list((run / "models" / "final").iterdir())) == 3
 
 
-def test_a_recipe_may_say_how_it_is_run(inkproof, tmp_path, quick_recipe_file):
+def test_a_recipe_may_say_how_it_is_run(inkproof_here, tmp_path, quick_recipe_file):
     text = quick_recipe_file.read_text(encoding="utf-8")
     quick_recipe_file.write_text(text + "[run]\nnoise = [0.0]\nrepeats = 1\n", encoding="utf-8")
-    done = inkproof("--recipe", str(quick_recipe_file), "--quiet")
+    done = inkproof_here("--recipe", str(quick_recipe_file), "--quiet", "--jobs", "1")
     assert done.returncode == 0, done.stderr
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     names = sorted(path.stem for path in run.glob("models/*/*"))
@@ -33,12 +33,12 @@ def test_a_recipe_may_say_how_it_is_run(inkproof, tmp_path, quick_recipe_file):
     assert len(json.loads((run / "run.json").read_text())["fit_cpu_seconds"]) == 2
 
 
-def test_extra_rows_are_trained_on_and_never_measured_on(inkproof, tmp_path, quick_recipe_file):
+def test_extra_rows_are_trained_on_and_never_measured_on(inkproof_here, tmp_path, quick_recipe_file):
     # Every extra row says 3, and there are more of them than of all others.
     header = ",".join(["label", *(f"pixel{i}" for i in range(64))])
     (tmp_path / "mine.csv").write_text(header + "\n" + ("3" + ",9" * 64 + "\n") * 2000, encoding="utf-8")
     options = ("--recipe", str(quick_recipe_file), "--noise", "0", "--repeats", "1", "--jobs", "1")
-    done = inkproof(*options, "--extra", "mine.csv")
+    done = inkproof_here(*options, "--extra", "mine.csv")
     assert done.returncode == 0, done.stderr
     assert "mine.csv: 2,000 rows more to train on" in done.stdout
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
@@ -58,15 +58,15 @@ def test_extra_rows_are_trained_on_and_never_measured_on(inkproof, tmp_path, qui
         (["--cv", "-1"], "-1 is not in the range 0<=x<=100"),
     ],
 )
-def test_wrong_use_ends_with_2_and_writes_nothing(inkproof, tmp_path, arguments, sentence):
-    done = inkproof(*arguments)
+def test_wrong_use_ends_with_2_and_writes_nothing(inkproof_here, tmp_path, arguments, sentence):
+    done = inkproof_here(*arguments)
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_extra_rows_that_are_not_there(inkproof, tmp_path):
-    done = inkproof("--extra", "nowhere.csv")
+def test_extra_rows_that_are_not_there(inkproof_here, tmp_path):
+    done = inkproof_here("--extra", "nowhere.csv")
     assert done.returncode == 1
     assert "nowhere.csv does not exist" in done.stderr
     assert not (tmp_path / "runs").exists()

@@ -85,10 +85,10 @@ def test_the_whole_search_its_continuation_and_what_it_says_to_run_next(inkproof
         (["--recipe", "mine.toml", "--pruner", "hyper"], "'hyper' is not one of 'asha', 'hyperband', 'none'"),
     ],
 )
-def test_wrong_use_ends_with_2_and_leaves_no_run(inkproof, tmp_path, searched_file, arguments, sentence):
+def test_wrong_use_ends_with_2_and_leaves_no_run(inkproof_here, tmp_path, searched_file, arguments, sentence):
     wrong = searched_file.read_text(encoding="utf-8").replace("high = 0.1", "high = 0.0001")
     (tmp_path / "wrong.toml").write_text(wrong, encoding="utf-8")
-    done = inkproof("tune", *arguments)
+    done = inkproof_here("tune", *arguments)
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
