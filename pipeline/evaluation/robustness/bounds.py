@@ -1,9 +1,9 @@
 """Proofs that no change of at most ε a pixel moves an answer: interval bounds and CROWN for ReLU networks.
 
 Intervals: Gowal et al., On the Effectiveness of Interval Bound Propagation (2018). CROWN: Zhang et al., Efficient
-Neural Network Robustness Certification with General Activation Functions (2018, §3): each ReLU is held between two lines,
-and a bound is carried back through the network to its pixels. Both are sound: what they prove is so; what they do
-not prove may be so too. In exact arithmetic of the weights; MARGIN is left for the rounding of float32.
+Neural Network Robustness Certification with General Activation Functions (2018, §3): each ReLU is held between two
+lines, and a bound is carried back through the network to its pixels. Both are sound: what they prove is so; what
+they do not prove may be so too. In exact arithmetic of the weights; MARGIN is left for the rounding of float32.
 """
 
 from __future__ import annotations
