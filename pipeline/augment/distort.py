@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeline.augment.scratch import Scratch
 from pipeline.checks import within
+from pipeline.nn.kernels import kernel
 
 Shape = tuple[int, int, int]
 CHUNK_PIXELS = 32_768  # warped at once: what that needs stays in a core's own cache
@@ -160,46 +161,47 @@ def warp(batch: np.ndarray, field: np.ndarray, scratch: Scratch | None = None) -
     n, height, width = batch.shape
     # Each picture gets a margin of black, one pixel before and two after: what lies further out is black as
     # well, so places are clipped to the margin, and all of them have four neighbours.
-    row = width + 3
-    pixels = (height + 3) * row
+    pixels = (height + 3) * (width + 3)
     chunk = max(1, min(n, CHUNK_PIXELS // pixels))
-    padded = scratch.array("padded", (chunk, height + 3, row), batch.dtype)
+    padded = scratch.array("padded", (chunk, height + 3, width + 3), batch.dtype)
     padded[...] = 0
-    starts = (np.arange(chunk, dtype=np.float32) * pixels)[:, np.newaxis, np.newaxis]
-    field[0] += np.arange(1, height + 1, dtype=np.float32)[:, np.newaxis]
-    field[1] += np.arange(1, width + 1, dtype=np.float32)
     for begin in range(0, n, chunk):
-        part, sources = batch[begin : begin + chunk], field[:, begin : begin + chunk]
-        m, (y, x) = len(part), sources
-        padded[:m, 1:-2, 1:-2] = part
-        np.clip(y, 0, height + 1, out=y)
-        np.clip(x, 0, width + 1, out=x)
-        top, left = np.floor(sources, out=scratch.array("corner", sources.shape))
-        y -= top
-        x -= left
-        # In float32, where whole numbers are exact up to 2²⁴ and arithmetic is faster than on 64-bit integers.
-        top *= row
-        top += left
-        top += starts[:m]
-        places = scratch.array("places", part.shape, np.intp)
-        np.copyto(places, top, casting="unsafe")
-        lower, right = scratch.array("neighbours", (2, *part.shape), batch.dtype)
-        flat = padded.reshape(-1)
-        upper = _between(flat, places, x, out=part, scratch=right)
-        lower = _between(flat[row:], places, x, out=lower, scratch=right)
-        lower -= upper
-        lower *= y
-        upper += lower
+        part = batch[begin : begin + chunk]
+        padded[: len(part), 1:-2, 1:-2] = part
+        _warp(part, padded, field[0, begin : begin + chunk], field[1, begin : begin + chunk])
     return batch
 
 
-def _between(
-    pixels: np.ndarray, places: np.ndarray, share: np.ndarray, *, out: np.ndarray, scratch: np.ndarray
-) -> np.ndarray:
+def _warp_arrays(out: np.ndarray, padded: np.ndarray, down: np.ndarray, right: np.ndarray) -> None:
+    n, height, width = out.shape
+    y = np.clip(down + np.arange(1, height + 1, dtype=np.float32)[:, np.newaxis], 0, height + 1)
+    x = np.clip(right + np.arange(1, width + 1, dtype=np.float32), 0, width + 1)
+    top, left = np.floor(y), np.floor(x)
+    # In float32, where whole numbers are exact up to 2²⁴ and arithmetic is faster than on 64-bit integers.
+    starts = (np.arange(n, dtype=np.float32) * padded[0].size)[:, np.newaxis, np.newaxis]
+    places = (top * padded.shape[2] + left + starts).astype(np.intp)
+    upper = _between(padded.reshape(-1), places, x - left)
+    lower = _between(padded.reshape(-1)[padded.shape[2] :], places, x - left)
+    out[...] = upper + (lower - upper) * (y - top)
+
+
+def _between(pixels: np.ndarray, places: np.ndarray, share: np.ndarray) -> np.ndarray:
     """What lies `share` of the way from the pixels at `places` to their right neighbours; all but pixels (n, h, w)."""
-    np.take(pixels, places, out=out, mode="clip")  # no place lies outside: "clip" only spares NumPy a copy
-    np.take(pixels[1:], places, out=scratch, mode="clip")
-    scratch -= out
-    scratch *= share
-    out += scratch
-    return out
+    left = np.take(pixels, places)
+    return left + (np.take(pixels[1:], places) - left) * share
+
+
+@kernel(_warp_arrays)
+def _warp(out: np.ndarray, padded: np.ndarray, down: np.ndarray, right: np.ndarray) -> None:
+    """out (n, height, width) ← what the padded pictures have at each pixel moved by down, right (n, height, width)."""
+    n, height, width = out.shape
+    for i in range(n):
+        for v in range(height):
+            for u in range(width):
+                y = min(max(down[i, v, u] + np.float32(v + 1), np.float32(0)), np.float32(height + 1))
+                x = min(max(right[i, v, u] + np.float32(u + 1), np.float32(0)), np.float32(width + 1))
+                top, left = int(y), int(x)  # neither is below 0
+                y, x = y - np.float32(top), x - np.float32(left)
+                upper, lower = padded[i, top], padded[i, top + 1]
+                above = upper[left] + (upper[left + 1] - upper[left]) * x
+                out[i, v, u] = above + (lower[left] + (lower[left + 1] - lower[left]) * x - above) * y

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.nn.kernels import kernel
 
 SIGMA_LIMIT = 2.0  # at σ = 2 three pixels of five are clipped to black or white: no picture is left
 
@@ -34,6 +35,18 @@ def gaussian(images: np.ndarray, sigma: float, *, rng: np.random.Generator) -> n
     return np.clip(noise, 0, 1, out=noise)
 
 
+def _add_noise_arrays(x: np.ndarray, quantiles: np.ndarray, places: np.ndarray, limits: np.ndarray) -> None:
+    x += np.take(quantiles, places)
+    np.clip(x, *limits, out=x)
+
+
+@kernel(_add_noise_arrays)
+def _add_noise(x: np.ndarray, quantiles: np.ndarray, places: np.ndarray, limits: np.ndarray) -> None:
+    """x (n,) ← x + quantiles[places], held within the two limits."""
+    for i in range(x.size):
+        x[i] = min(max(x[i] + x.dtype.type(quantiles[places[i]]), limits[0]), limits[1])
+
+
 class NoiseOnShare:
     """Training noise: fresh Gaussian noise on the first `share` of each batch, the other rows stay clean.
 
@@ -55,22 +68,19 @@ class NoiseOnShare:
         if self.sigma == 0:
             return batch
         noisy = batch[: round(len(batch) * self.share)]
-        noisy += _fast_normals(noisy.shape, self.sigma, rng).astype(batch.dtype, copy=False)
-        if self.clip:
-            np.clip(noisy, 0, 1, out=noisy)
+        low, high = (0, 1) if self.clip else (-np.inf, np.inf)
+        limits = np.array([low, high], batch.dtype)
+        _add_noise(noisy.reshape(-1), _quantiles(self.sigma), _places(noisy.size, rng), limits)
         return batch
 
 
-def _fast_normals(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """σ · N(0, 1) as float32, drawn uniformly from 65,536 quantiles: five times as fast as the exact method.
+def _places(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Uniform random places (count,) uint16 in `_quantiles`: normal numbers five times as fast as the exact method.
 
     The distribution function is met within 1/131,072 everywhere, the standard deviation exactly; beyond
     ±4.2 σ there is nothing; that is one pixel in 48 pictures of 28×28.
     """
-    count = int(np.prod(shape))
-    words = rng.integers(0, 2**64, -(-count // 4), dtype=np.uint64)
-    places = words.view(np.uint16)[:count]
-    return np.take(_quantiles(sigma), places, mode="clip").reshape(shape)
+    return rng.integers(0, 2**64, -(-count // 4), dtype=np.uint64).view(np.uint16)[:count]
 
 
 @cache

@@ -6,6 +6,31 @@ import numpy as np
 
 from pipeline.checks import within
 from pipeline.errors import UsageError
+from pipeline.nn.kernels import kernel
+
+
+def _shift_arrays(out: np.ndarray, pictures: np.ndarray, first: np.ndarray, reach: int) -> None:
+    n, height, width = out.shape
+    padded = np.zeros((n, height + 2 * reach, width + 2 * reach), out.dtype)
+    padded[:, reach : reach + height, reach : reach + width] = pictures
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
+    out[...] = windows[np.arange(n), *first]
+
+
+@kernel(_shift_arrays)
+def _shift(out: np.ndarray, pictures: np.ndarray, first: np.ndarray, reach: int) -> None:
+    """out, pictures (n, height, width): each seen through a window that begins at first[:, i] − reach."""
+    n, height, width = out.shape
+    for i in range(n):
+        down, right = first[0, i] - reach, first[1, i] - reach
+        left, end = max(0, -right), min(width, width - right)
+        for v in range(height):
+            row = out[i, v]
+            row[:] = 0
+            if 0 <= v + down < height:
+                seen = pictures[i, v + down]
+                for u in range(left, end):
+                    row[u] = seen[u + right]
 
 
 class RandomShift:
@@ -18,15 +43,10 @@ class RandomShift:
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
         """Change the float batch (n, height, width) in place, and give it back."""
-        n, height, width = batch.shape
-        reach = self.pixels
+        n, reach = len(batch), self.pixels
         if reach == 0:
             return batch
-        padded = np.zeros((n, height + 2 * reach, width + 2 * reach), batch.dtype)
-        padded[:, reach:-reach, reach:-reach] = batch
-        down, right = rng.integers(0, 2 * reach + 1, (2, n))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-        batch[...] = windows[np.arange(n), down, right]
+        _shift(batch, batch.copy(), rng.integers(0, 2 * reach + 1, (2, n)), reach)
         return batch
 
 

@@ -44,6 +44,69 @@ def softmax_cross_entropy(rng: np.random.Generator, number: Number) -> Iterator[
         yield np.empty((6, 10), number), np.empty(6, number), z, rng.integers(0, 10, 6), number(off), number(0.9)
 
 
+def rows_and(arrays: int, vectors: int, *, total: bool = False) -> Callable[..., Iterator[Arguments]]:
+    """For batch normalisation: arrays (7, 33), vectors (33,), and a total in float64."""
+
+    def arguments(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+        values = [rng.normal(size=shape).astype(number) for shape in [(7, 33)] * arrays + [(33,)] * vectors]
+        yield *values, *([np.zeros(33)] if total else [])
+
+    return arguments
+
+
+def windows(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+    """Of few numbers, so that many are equal, and with a pixel more than windows take."""
+    for height, width in ((4, 6), (5, 7)):
+        x = rng.integers(-2, 3, (height, 3, width, 5)).astype(number)
+        yield np.empty((2, 3, 3, 5), number), x
+    x[1, 1, 1, 1] = np.nan
+    yield np.empty((2, 3, 3, 5), number), x
+
+
+def windows_back(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+    for y, x in windows(rng, number):
+        yield np.empty_like(x), rng.normal(size=y.shape).astype(number), x
+
+
+def tiles(channels: int, size: int) -> Callable[..., Iterator[Arguments]]:
+    """For Winograd's transforms: a block of `size` more pixels than tiles give, and V or M; either may be the first."""
+
+    def arguments(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+        block = rng.normal(size=(2, 4 + size, channels, 6 + size, 5)).astype(number)
+        yield block, rng.normal(size=(16, channels, 2, 2, 3, 5)).astype(number), np.empty((4, 20), number)
+
+    return arguments
+
+
+def turned(inputs: Callable[..., Iterator[Arguments]]) -> Callable[..., Iterator[Arguments]]:
+    return lambda rng, number: ((second, first, *rest) for first, second, *rest in inputs(rng, number))
+
+
+def shift(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+    for reach in (1, 9):
+        pictures = rng.random((6, 5, 7)).astype(number)
+        yield np.empty_like(pictures), pictures, rng.integers(0, 2 * reach + 1, (2, 6)), reach
+
+
+def add_noise(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+    quantiles = np.linspace(-2, 2, 65536).astype(np.float32)
+    for limits in ((0, 1), (-np.inf, np.inf)):
+        places = rng.integers(0, 65536, 99).astype(np.uint16)
+        yield rng.random(99).astype(number), quantiles, places, np.array(limits, number)
+
+
+def warp(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+    padded = np.zeros((4, 9, 11), number)
+    padded[:, 1:-2, 1:-2] = rng.random((4, 6, 8))
+    down, right = rng.normal(scale=4, size=(2, 4, 6, 8)).astype(np.float32)
+    yield np.empty((4, 6, 8), number), padded, down, right
+
+
+def shear(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+    x = rng.random((3, 5, 7)).astype(number)
+    yield np.empty_like(x), np.empty_like(x), x, rng.integers(-9, 10, (3, 5)), rng.random((3, 5)).astype(number)
+
+
 INPUTS: dict[str, Callable[[np.random.Generator, Number], Iterator[Arguments]]] = {
     "_add_scaled": of(2, (0.3,)),
     "_momentum_step": of(3, (0.9, 0.1), True),
@@ -52,6 +115,27 @@ INPUTS: dict[str, Callable[[np.random.Generator, Number], Iterator[Arguments]]] 
     "_gather": gather,
     "_relu_backward": relu_backward,
     "_softmax_cross_entropy": softmax_cross_entropy,
+    "_sums": rows_and(1, 0, total=True),
+    "_squares": rows_and(1, 1, total=True),
+    "_products": rows_and(2, 1, total=True),
+    "_stretch": rows_and(2, 3),
+    "_stretch_back": rows_and(3, 4),
+    "_max_of_four": windows,
+    "_max_of_four_back": windows_back,
+    "_to_inputs": turned(tiles(3, 2)),
+    "_from_products": tiles(3, 0),
+    "_to_products": turned(tiles(3, 0)),
+    "_to_pixels": tiles(3, 2),
+    "_shift": shift,
+    "_add_noise": add_noise,
+    "_warp": warp,
+    "_shear": shear,
 }
 # What each number comes from alone, without a sum: these give the NumPy form's bits.
-EXACT = {"_add_scaled", "_momentum_step", "_rmsprop_step", "_adam_step", "_gather", "_relu_backward"}
+EXACT = set(INPUTS) - {
+    "_softmax_cross_entropy", "_sums", "_squares", "_products",
+    "_to_inputs", "_from_products", "_to_products", "_to_pixels",
+}  # fmt: skip
+
+# What these leave in their last argument is nobody's business.
+SCRATCH = {"_to_inputs", "_from_products", "_to_products", "_to_pixels"}

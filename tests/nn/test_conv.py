@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.errors import UsageError
-from pipeline.nn.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from pipeline.nn.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, winograd
 from pipeline.nn.layers.blocks import from_blocks, lanes_for, to_blocks
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
@@ -138,7 +138,7 @@ def test_agrees_with_pytorch(n, channels, sides, filters, kernel, stride, paddin
 
 
 @pytest.mark.parametrize(
-    ("n", "lanes"), [(1, 1), (16, 16), (128, 16), (100, 10), (34, 34), (37, 37), (3, 3), (352, 16)]
+    ("n", "lanes"), [(1, 1), (16, 16), (128, 32), (100, 25), (34, 17), (37, 37), (3, 3), (352, 32)]
 )
 def test_lanes_divide_the_batch(n, lanes):
     assert lanes_for(n) == lanes
@@ -253,3 +253,57 @@ def test_refusals(build, sentence):
     with pytest.raises(UsageError) as caught:
         build()
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("channels", "size", "filters", "padding", "rows"),
+    [
+        (16, (12, 12), 24, "valid", 64),
+        (16, (9, 11), 17, "valid", 5),
+        (20, (7, 8), 16, "same", 24),
+        (16, (3, 3), 16, "valid", 1),
+    ],
+)
+def test_winograds_form_does_what_the_direct_form_does(channels, size, filters, padding, rows, dtype, monkeypatch):
+    rng = np.random.default_rng(6)
+    network = Network([Conv2D(filters, 3, padding=padding)], (channels, *size), rng=rng, dtype=dtype)
+    network.params[-filters:] = rng.normal(size=filters)
+    x = rng.normal(size=(rows, channels, *size)).astype(dtype)
+    # Rounding in float32, with room: see the head of winograd.py.
+    tolerance = 5e-6 if dtype == "float32" else 1e-13
+    for train in (True, False):
+        found = []
+        for form in (True, False):
+            monkeypatch.setattr(winograd, "pays", lambda weight, stride, form=form: form)
+            y, backward = network.forward(x, Pass(train=train, wants_input_gradient=True))
+            dx = backward(np.cos(y))
+            found.append((y, dx.copy(), network.grads.copy()))
+        for tiled, direct in zip(*found, strict=True):
+            np.testing.assert_allclose(tiled, direct, rtol=0, atol=tolerance * np.abs(direct).max())
+
+
+def test_winograds_form_gives_the_same_bytes_on_any_number_of_threads():
+    pytest.importorskip("numba")
+    network = Network([Conv2D(16, 3), Conv2D(16, 3)], (16, 8, 8), rng=np.random.default_rng(0))
+    assert winograd.pays(network.layers[0].params["weight"], (1, 1))
+    x = np.random.default_rng(1).random((96, 16, 8, 8), np.float32)
+    results = set()
+    for threads in (1, 2, 3):
+        y, backward = network.forward(x, Pass(train=True, wants_input_gradient=True, threads=threads))
+        results.add((y.tobytes(), backward(y).tobytes(), network.grads.tobytes()))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "channels", "dtype"),
+    [
+        (Conv2D(16, 3, stride=2), 16, "float32"),
+        (Conv2D(16, 5), 16, "float32"),
+        (Conv2D(16, 3), 8, "float32"),
+        (Conv2D(16, 3), 16, "float64"),
+    ],
+)
+def test_where_winograds_form_is_not_taken(layer, channels, dtype):
+    network = Network([layer], (channels, 9, 9), dtype=dtype)
+    assert not winograd.pays(network.layers[0].params["weight"], layer.stride)

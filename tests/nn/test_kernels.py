@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernel_inputs import EXACT, INPUTS
+from kernel_inputs import EXACT, INPUTS, SCRATCH
 
 import pipeline.augment
 import pipeline.nn
@@ -53,7 +53,9 @@ def test_the_loop_does_what_the_numpy_form_does(name, dtype):
     for arguments in INPUTS[name](np.random.default_rng(0), np.dtype(dtype).type):
         loops, arrays = (changed(form, arguments) for form in (KERNELS[name], KERNELS[name].numpy_form))
         assert KERNELS[name]._ready[np.dtype(dtype).char] is not KERNELS[name].numpy_form
-        for a, b in zip(loops, arrays, strict=True):
+        for place, (a, b) in enumerate(zip(loops, arrays, strict=True)):
+            if name in SCRATCH and place == len(loops) - 1:
+                continue
             assert a.dtype == b.dtype
             if name in EXACT:
                 np.testing.assert_array_equal(a, b)

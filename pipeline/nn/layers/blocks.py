@@ -22,8 +22,8 @@ from pipeline.errors import UsageError
 from pipeline.nn.layers.base import Shape
 from pipeline.nn.workspace import Pass
 
-# 8 to 32 lanes differ by less than a tenth in speed; below 4 the runs are too short.
-MOST_LANES, FEWEST_LANES = 16, 4
+# More lanes make longer runs, and blocks that no longer fit into a cache; below 4 the runs are too short.
+MOST_LANES, FEWEST_LANES = 32, 4
 
 
 def lanes_for(n: int) -> int:

@@ -3,7 +3,8 @@
 A block (height, channels, width, lanes) is first *unrolled* sideways: for each of the kernel's columns a
 copy of the block as that column sees it, (height, channels, kernel width, output width, lanes). Rows of
 pixels y … y + kernel height of it are one matrix (kernel height·channels·kernel width, output width·lanes)
-as they lie in memory, and an output row is the weights times that matrix. Unrolling the kernel's height as
+as they lie in memory, and an output row is the weights times that matrix. (3×3 kernels with stride 1 go another way:
+winograd.py.) Unrolling the kernel's height as
 well (im2col) would copy kernel-height times more.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from pipeline.checks import one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.nn.initializers import INITIALIZERS
+from pipeline.nn.layers import winograd
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.layers.blocks import pair, picture_shape, to_blocks, way_back
 from pipeline.nn.workspace import Pass
@@ -136,6 +138,8 @@ class Conv2D(Layer):
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         to_input = way_back(x, self, ctx)
         x = to_blocks(x, self, ctx)
+        if winograd.pays(self.params["weight"], self.stride):
+            return self._by_tiles(x, to_input, ctx)
         weight, filters = self.params["weight"], self.filters
         blocks, height, channels, width, lanes = x.shape
         down, across = self.axes(height, width)
@@ -195,6 +199,21 @@ class Conv2D(Layer):
             return to_input(dx) if wants_dx else None
 
         return y, backward
+
+    def _by_tiles(self, x: np.ndarray, to_input: Backward, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        """The same as `forward` does, in Winograd's form (winograd.py)."""
+        down, across = self.axes(x.shape[1], x.shape[3])
+        tiles = winograd.Tiles((down.before, across.before), (down.outputs, across.outputs))
+        convolution = winograd.Convolution(self, x, self.params["weight"], tiles, ctx)
+
+        def backward(dy: np.ndarray) -> np.ndarray | None:
+            wants_dx = ctx.wants_input_gradient or not self.is_first
+            self.grads["weight"][...], dx = convolution.backward(dy, wants_dx=wants_dx)
+            if self.bias:
+                self.grads["bias"][...] = dy.sum(axis=(3, 4)).sum(axis=(0, 1))
+            return to_input(dx) if wants_dx else None
+
+        return convolution.forward(self.params.get("bias")), backward
 
 
 def unroll(block: np.ndarray, across: Axis, *, out: np.ndarray) -> None:

@@ -6,10 +6,39 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
+from pipeline.nn.kernels import kernel
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.workspace import Pass
 
 STEADY = 1e-6  # added to the ink's height, squared: an empty picture has none
+
+
+def _shear_arrays(y: np.ndarray, rise: np.ndarray, x: np.ndarray, whole: np.ndarray, part: np.ndarray) -> None:
+    n, height, width = x.shape
+    reach = int(np.abs(whole).max()) + 2  # no row is moved farther
+    wide = np.zeros((n, height, width + 2 * reach), x.dtype)
+    wide[:, :, reach : reach + width] = x
+    seen = np.take_along_axis(wide, (whole + reach)[:, :, None] + np.arange(width + 1), axis=2)
+    np.subtract(seen[:, :, 1:], seen[:, :, :-1], out=rise)
+    np.multiply(rise, part[:, :, None], out=y)
+    y += seen[:, :, :-1]
+
+
+@kernel(_shear_arrays)
+def _shear(y: np.ndarray, rise: np.ndarray, x: np.ndarray, whole: np.ndarray, part: np.ndarray) -> None:
+    """y, rise ← each row of x (n, height, width) seen whole + part columns to the right, and its slope there.
+
+    whole, part: (n, height).
+    """
+    n, height, width = x.shape
+    for i in range(n):
+        for v in range(height):
+            seen, out, slope, by = x[i, v], y[i, v], rise[i, v], whole[i, v]
+            for u in range(width):
+                here = seen[u + by] if 0 <= u + by < width else seen[0] * 0
+                there = seen[u + by + 1] if 0 <= u + by + 1 < width else seen[0] * 0
+                slope[u] = there - here
+                out[u] = slope[u] * part[i, v] + here
 
 
 class Deslant(Layer):
@@ -49,22 +78,18 @@ class Deslant(Layer):
         below = places[::width, 1] - middle[:, None]  # (n, height)
         step = slant[:, None] * below
         whole = np.floor(step)
-        part = (step - whole)[:, :, None]
-        reach = int(self.limit * height) + 2  # no row is moved farther
-        wide = ctx.array(self, "wide", (n, height, width + 2 * reach), x.dtype)
-        wide[:, :, :reach] = wide[:, :, reach + width :] = 0
-        wide[:, :, reach : reach + width] = x
-        columns = (whole.astype(np.intp) + reach)[:, :, None] + np.arange(width + 1)
-        seen = np.take_along_axis(wide, columns, axis=2)
-        rise = np.subtract(seen[:, :, 1:], seen[:, :, :-1], out=ctx.array(self, "rise", x.shape, x.dtype))
-        y = np.multiply(rise, part, out=ctx.array(self, "y", x.shape, x.dtype))
-        y += seen[:, :, :-1]
+        part = step - whole
+        whole = whole.astype(np.intp)
+        y, rise = (ctx.array(self, name, x.shape, x.dtype) for name in ("y", "rise"))
+        _shear(y, rise, np.ascontiguousarray(x), whole, part)
 
         def backward(dy: np.ndarray) -> np.ndarray:
             # What the pixels do where they are, then what they do to the slant and the centre.
             to = np.zeros((n, height, width + 1), x.dtype)
-            to[:, :, :-1] = dy * (1 - part)
-            to[:, :, 1:] += dy * part
+            to[:, :, :-1] = dy * (1 - part[:, :, None])
+            to[:, :, 1:] += dy * part[:, :, None]
+            reach = int(np.abs(whole).max()) + 2  # no row is moved farther
+            columns = (whole + reach)[:, :, None] + np.arange(width + 1)
             back = np.zeros((n, height, width + 2 * reach), x.dtype)
             np.put_along_axis(back, columns, to, axis=2)
             dx = back[:, :, reach : reach + width].copy()

@@ -6,8 +6,93 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
+from pipeline.nn.kernels import Kernel, kernel
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.workspace import Pass
+
+# Of all kernels below: x, dy, y, dx (rows, width); everything else is for each number of a row, totals float64.
+
+
+def _sums_arrays(x: np.ndarray, total: np.ndarray) -> None:
+    total += x.sum(axis=0, dtype=np.float64)
+
+
+@kernel(_sums_arrays)
+def _sums(x: np.ndarray, total: np.ndarray) -> None:
+    """total ← total + Σ x over the rows."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total[j] += x[i, j]
+
+
+def _squares_arrays(x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
+    total += np.square(x - shift).sum(axis=0, dtype=np.float64)
+
+
+@kernel(_squares_arrays)
+def _squares(x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
+    """total ← total + Σ (x − shift)² over the rows."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total[j] += (x[i, j] - shift[j]) * (x[i, j] - shift[j])
+
+
+def _products_arrays(dy: np.ndarray, x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
+    total += (dy * (x - shift)).sum(axis=0, dtype=np.float64)
+
+
+@kernel(_products_arrays)
+def _products(dy: np.ndarray, x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
+    """total ← total + Σ dy·(x − shift) over the rows."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total[j] += dy[i, j] * (x[i, j] - shift[j])
+
+
+def _stretch_arrays(y: np.ndarray, x: np.ndarray, shift: np.ndarray, factor: np.ndarray, offset: np.ndarray) -> None:
+    np.subtract(x, shift, out=y)
+    y *= factor
+    y += offset
+
+
+@kernel(_stretch_arrays)
+def _stretch(y: np.ndarray, x: np.ndarray, shift: np.ndarray, factor: np.ndarray, offset: np.ndarray) -> None:
+    """y ← (x − shift)·factor + offset."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            y[i, j] = (x[i, j] - shift[j]) * factor[j] + offset[j]
+
+
+def _stretch_back_arrays(
+    dx: np.ndarray,
+    dy: np.ndarray,
+    x: np.ndarray,
+    shift: np.ndarray,
+    slope: np.ndarray,
+    constant: np.ndarray,
+    factor: np.ndarray,
+) -> None:
+    np.subtract(x, shift, out=dx)
+    dx *= slope
+    dx += dy
+    dx += constant
+    dx *= factor
+
+
+@kernel(_stretch_back_arrays)
+def _stretch_back(
+    dx: np.ndarray,
+    dy: np.ndarray,
+    x: np.ndarray,
+    shift: np.ndarray,
+    slope: np.ndarray,
+    constant: np.ndarray,
+    factor: np.ndarray,
+) -> None:
+    """dx ← ((x − shift)·slope + dy + constant)·factor."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            dx[i, j] = ((x[i, j] - shift[j]) * slope[j] + dy[i, j] + constant[j]) * factor[j]
 
 
 class BatchNorm(Layer):
@@ -50,57 +135,48 @@ class BatchNorm(Layer):
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]
         blocks, outer = x.shape[:2] if x.ndim == 5 else (1, len(x))
-        shape = (blocks, outer, len(gamma), x.size // (blocks * outer * len(gamma)))
+        width = x.size // (blocks * outer)  # numbers of a row: all channels, each with its pixels side by side
         m = x.size // len(gamma)  # numbers that a mean is taken over
-        xs = x.reshape(shape)
-        centred = ctx.array(self, "centred", shape, x.dtype)
-        y = ctx.array(self, "y", shape, x.dtype)
+        xs = np.ascontiguousarray(x).reshape(blocks, outer, width)
+        y = ctx.array(self, "y", xs.shape, x.dtype)
 
-        def per_channel(values: np.ndarray) -> np.ndarray:
-            return values.astype(x.dtype)[:, None]
+        def across(name: str, values: np.ndarray) -> np.ndarray:
+            """A value for each channel as one for each number of a row."""
+            out = ctx.array(self, name, (width,), x.dtype)
+            np.copyto(out.reshape(len(gamma), -1), values[:, None], casting="same_kind")
+            return out
 
-        mean = sum(ctx.share(blocks, lambda b, _: _sums(xs[b]))) / m if ctx.train else self.state["mean"]
-        shift = per_channel(mean)
+        def summed(sums: list[np.ndarray]) -> np.ndarray:
+            return sum(sums).reshape(len(gamma), -1).sum(axis=1)
 
-        def centre(b: int, _: int) -> np.ndarray | None:
-            np.subtract(xs[b], shift, out=centred[b])
-            return _sums(centred[b], centred[b]) if ctx.train else None
+        def sums_of(kernel: Kernel, *arguments: np.ndarray) -> np.ndarray:
+            total = np.zeros(width)
+            kernel(*arguments, total)
+            return total
 
-        squares = ctx.share(blocks, centre)
         if ctx.train:
-            variance = sum(squares) / m
+            mean = summed(ctx.share(blocks, lambda b, _: sums_of(_sums, xs[b]))) / m
+            shift = across("shift", mean)
+            variance = summed(ctx.share(blocks, lambda b, _: sums_of(_squares, xs[b], shift))) / m
             self._remember(mean, variance * (m / max(m - 1, 1)))
         else:
-            variance = self.state["variance"].astype(np.float64)
+            shift, variance = across("shift", self.state["mean"]), self.state["variance"].astype(np.float64)
         scale = 1 / np.sqrt(variance + self.epsilon)
-        factor, beta = per_channel(gamma * scale), per_channel(beta)
-
-        def stretch(b: int, _: int) -> None:
-            np.multiply(centred[b], factor, out=y[b])
-            y[b] += beta
-
-        ctx.share(blocks, stretch)
+        factor, offset = across("factor", gamma * scale), across("offset", beta)
+        ctx.share(blocks, lambda b, _: _stretch(y[b], xs[b], shift, factor, offset))
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dys = dy.reshape(shape)
-            sums = ctx.share(blocks, lambda b, _: (_sums(dys[b]), _sums(dys[b], centred[b])))
-            dbeta, dcentred = (sum(parts) for parts in zip(*sums, strict=True))
+            dys = np.ascontiguousarray(dy).reshape(xs.shape)
+            dbeta = summed(ctx.share(blocks, lambda b, _: sums_of(_sums, dys[b])))
+            dcentred = summed(ctx.share(blocks, lambda b, _: sums_of(_products, dys[b], xs[b], shift)))
             self.grads["beta"][...] = dbeta
             self.grads["gamma"][...] = dcentred * scale
-            dx = ctx.array(self, "dx", shape, x.dtype)
+            dx = ctx.array(self, "dx", xs.shape, x.dtype)
             # The batch's own moments move with x; running moments do not.
-            slope, offset = per_channel(-(scale**2) * dcentred / m), per_channel(-dbeta / m)
-
-            def backward_block(b: int, _: int) -> None:
-                if ctx.train:
-                    np.multiply(centred[b], slope, out=dx[b])
-                    dx[b] += dys[b]
-                    dx[b] += offset
-                    dx[b] *= factor
-                else:
-                    np.multiply(dys[b], factor, out=dx[b])
-
-            ctx.share(blocks, backward_block)
+            moving = float(ctx.train)
+            slope = across("slope", -moving * scale**2 * dcentred / m)
+            constant = across("constant", -moving * dbeta / m)
+            ctx.share(blocks, lambda b, _: _stretch_back(dx[b], dys[b], xs[b], shift, slope, constant, factor))
             return dx.reshape(x.shape)
 
         return y.reshape(x.shape), backward
@@ -108,9 +184,3 @@ class BatchNorm(Layer):
     def _remember(self, mean: np.ndarray, variance: np.ndarray) -> None:
         for running, now in ((self.state["mean"], mean), (self.state["variance"], variance)):
             running += self.momentum * (now - running)
-
-
-def _sums(a: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """Σ a, or Σ a·b, for each channel of (outer, channels, inner): float64 (channels,)."""
-    inner = np.einsum("ocr->oc", a) if b is None else np.einsum("ocr,ocr->oc", a, b)
-    return inner.sum(axis=0, dtype=np.float64)
