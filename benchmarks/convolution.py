@@ -22,13 +22,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from pipeline.nn.blas import prefer_wide_kernels  # noqa: E402
 
 prefer_wide_kernels()  # before NumPy is imported
 
 import numpy as np  # noqa: E402
+from pairs import processor, ratio  # noqa: E402
 
 ROWS, SIDE, CLASSES = 42_000, 28, 10
 
@@ -163,6 +164,7 @@ def compare(name: str, threads: int, *, rounds: int, steps: int, torch_python: s
     """Print one table."""
     names = [contestant for contestant in CONTESTANTS if torch_python or contestant == "inkproof"]
     best: dict[str, dict[str, float]] = {contestant: {} for contestant in names}
+    turns: dict[str, list[float]] = {contestant: [] for contestant in names}
     for _ in range(rounds):
         for contestant in names:
             python = sys.executable if contestant == "inkproof" else torch_python
@@ -170,6 +172,7 @@ def compare(name: str, threads: int, *, rounds: int, steps: int, torch_python: s
             command += ["--threads", str(threads), "--steps", str(steps)]
             environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
             said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
+            turns[contestant].append(json.loads(said)["step"])
             for part, seconds in json.loads(said).items():
                 best[contestant][part] = min(seconds, best[contestant].get(part, seconds))
 
@@ -188,6 +191,8 @@ def compare(name: str, threads: int, *, rounds: int, steps: int, torch_python: s
         show(title, [best[contestant][part] * 1e3 for contestant in names])
     scale = ROWS / chosen.training.batch_size
     show("an epoch, seconds", [best[contestant]["step"] * scale for contestant in names])
+    for other in names[1:]:
+        print(f"  one step, ours / {other}: {ratio(turns['inkproof'], turns[other])}")
 
 
 def show(title: str, figures: list[float]) -> None:
@@ -207,6 +212,7 @@ def main() -> None:
     if options.contestant:
         print(json.dumps(CONTESTANTS[options.contestant](options.recipes[0], options.threads[0], options.steps)))
         return
+    print(processor())
     torch_python = options.torch_python or (sys.executable if importlib.util.find_spec("torch") else None)
     if torch_python is None:
         print("PyTorch is not installed here: only our own times follow.")

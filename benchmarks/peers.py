@@ -1,20 +1,23 @@
 """The same training done by others: scikit-learn's MLPClassifier and, where installed, PyTorch.
 
-Each peer runs as a process of its own, as its user would start it: `python benchmarks/peers.py NAME …` prints
-one number, seconds. That way neither its threads nor its memory disturb whom it is compared with.
+Each peer runs as a process of its own, as its user would start it: `python benchmarks/peers.py NAME …` prints one
+number, seconds: of the processor with OMP_NUM_THREADS=1, else on the clock. That way neither its threads nor its
+memory disturb whom it is compared with.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from pairs import clock
+
+now = clock()
 
 
 def rows(data: str) -> tuple[np.ndarray, np.ndarray]:
@@ -30,18 +33,18 @@ def sklearn_epoch(x: np.ndarray, y: np.ndarray, hidden: int, batch: int, epochs:
 
     warnings.simplefilter("ignore")  # it warns that so few epochs do not converge
     net = MLPClassifier((hidden,), batch_size=batch, max_iter=epochs, alpha=0.0, random_state=0)
-    begin = time.perf_counter()
+    begin = now()
     net.fit(x, y)
-    return (time.perf_counter() - begin) / epochs
+    return (now() - begin) / epochs
 
 
 def sklearn_early_stopping(x: np.ndarray, y: np.ndarray, hidden: int, batch: int, epochs: int) -> float:
     """The whole of one fit as scikit-learn's documentation shows it; batch and epochs are its own."""
     from sklearn.neural_network import MLPClassifier
 
-    begin = time.perf_counter()
+    begin = now()
     MLPClassifier((hidden,), early_stopping=True, random_state=0).fit(x, y)
-    return time.perf_counter() - begin
+    return now() - begin
 
 
 def torch_epoch(x: np.ndarray, y: np.ndarray, hidden: int, batch: int, epochs: int) -> float:
@@ -56,25 +59,25 @@ def torch_epoch(x: np.ndarray, y: np.ndarray, hidden: int, batch: int, epochs: i
     optimizer, loss = torch.optim.Adam(net.parameters(), fused=True), torch.nn.CrossEntropyLoss()
     seconds = []
     for _ in range(epochs):
-        begin = time.perf_counter()
+        begin = now()
         order = torch.randperm(len(inputs))
         for start in range(0, len(inputs), batch):
             chosen = order[start : start + batch]
             optimizer.zero_grad()
             loss(net(inputs[chosen]), targets[chosen]).backward()
             optimizer.step()
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(now() - begin)
     return float(np.median(seconds))
 
 
 def inkproof_epoch(x: np.ndarray, y: np.ndarray, hidden: int, batch: int, epochs: int) -> float:
-    """Ours, for the same job: median of the epochs, BLAS's own choice of threads."""
+    """Ours, for the same job: median of the epochs but the first, BLAS's own choice of threads."""
     from pipeline.nn.layers import Dense, ReLU
     from pipeline.nn.losses import SoftmaxCrossEntropy
     from pipeline.nn.network import Network
     from pipeline.nn.optimizers import Adam
     from pipeline.nn.schedules import Constant
-    from pipeline.training import Streams, TrainingData, TrainingPlan, fit
+    from pipeline.training import Hooks, Streams, TrainingData, TrainingPlan, fit
 
     streams = Streams.of(0)
     pixels = np.round(x * 255).astype(np.uint8)  # as the main job holds them
@@ -86,8 +89,10 @@ def inkproof_epoch(x: np.ndarray, y: np.ndarray, hidden: int, batch: int, epochs
         epochs=epochs,
         batch_size=batch,
     )
-    history = fit(net, TrainingData(rows=pixels, labels=y), plan, streams=streams)
-    return float(np.median([epoch.seconds for epoch in history]))
+    marks: list[float] = []
+    hooks = Hooks(on_epoch=lambda epoch: marks.append(now()))
+    fit(net, TrainingData(rows=pixels, labels=y), plan, streams=streams, hooks=hooks)
+    return float(np.median(np.diff(marks)))
 
 
 PEERS = {

@@ -3,9 +3,9 @@
     python benchmarks/recipes.py --data data/digit-recognizer.zip [--recipes distort cnn-bn] [--torch-python PYTHON]
 
 The same network, batch size, optimiser and distortions on the same rows; PyTorch distorts with grid_sample, its own
-way, and takes fused Adam. The contestants take turns as processes of their own; of their epochs the fastest counts.
-One thread each, because a run trains several networks at a time; processor time, because other work on the machine
-hardly disturbs it. Ratios below 1 mean that ours takes less.
+way, and takes fused Adam. The contestants take turns as processes of their own; of a turn's epochs the fastest counts,
+and of the turns' ratios the median. One thread each, because a run trains several networks at a time; processor time,
+because other work on the machine hardly disturbs it. Ratios below 1 mean that ours takes less.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ prefer_wide_kernels()  # before NumPy is imported
 
 import numpy as np  # noqa: E402
 from convolution import torch_network  # noqa: E402
+from pairs import processor, ratio  # noqa: E402
 
 
 def rows(data: str, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,6 +157,7 @@ def main() -> None:
         )
         return
     torch_python = options.torch_python or (sys.executable if importlib.util.find_spec("torch") else None)
+    print(processor())
     compare(options, torch_python)
 
 
@@ -176,7 +178,7 @@ def compare(options: argparse.Namespace, torch_python: str | None) -> None:
         data = str(Path(folder) / "rows.npz")
         np.savez(data, images=train.images, labels=train.labels)  # PyTorch's Python need not have our packages
         for recipe in options.recipes:
-            best = dict.fromkeys(pythons, float("inf"))
+            seconds: dict[str, list[float]] = {name: [] for name in pythons}
             for _ in range(options.rounds):
                 for name, python in pythons.items():
                     command = [python, __file__, "--data", data, "--contestant", name, "--recipes", recipe]
@@ -188,10 +190,11 @@ def compare(options: argparse.Namespace, torch_python: str | None) -> None:
                         check=True,
                         env={**os.environ, "OMP_NUM_THREADS": "1"},
                     )
-                    best[name] = min(best[name], float(json.loads(said.stdout)) * train.n / min(options.rows, train.n))
-            line = f"  {recipe:<24}ours {best['inkproof']:7.2f}"
+                    seconds[name].append(json.loads(said.stdout) * train.n / min(options.rows, train.n))
+            line = f"  {recipe:<24}ours {min(seconds['inkproof']):7.2f}"
             if torch_python:
-                line += f"   PyTorch {best['pytorch']:7.2f}   ratio {best['inkproof'] / best['pytorch']:.2f}"
+                ratios = ratio(seconds["inkproof"], seconds["pytorch"])
+                line += f"   PyTorch {min(seconds['pytorch']):7.2f}   ratio {ratios}"
             print(line, flush=True)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.augment.scratch import Scratch
 from pipeline.checks import within
-from pipeline.nn.kernels import kernel
+from pipeline.nn.kernels import Array, kernel
 
 Shape = tuple[int, int, int]
 CHUNK_PIXELS = 32_768  # warped at once: what that needs stays in a core's own cache
@@ -172,7 +172,7 @@ def warp(batch: np.ndarray, field: np.ndarray, scratch: Scratch | None = None) -
     return batch
 
 
-def _warp_arrays(out: np.ndarray, padded: np.ndarray, down: np.ndarray, right: np.ndarray) -> None:
+def _warp_arrays(out: Array, padded: Array, down: Array, right: Array) -> None:
     n, height, width = out.shape
     y = np.clip(down + np.arange(1, height + 1, dtype=np.float32)[:, np.newaxis], 0, height + 1)
     x = np.clip(right + np.arange(1, width + 1, dtype=np.float32), 0, width + 1)
@@ -192,7 +192,7 @@ def _between(pixels: np.ndarray, places: np.ndarray, share: np.ndarray) -> np.nd
 
 
 @kernel(_warp_arrays)
-def _warp(out: np.ndarray, padded: np.ndarray, down: np.ndarray, right: np.ndarray) -> None:
+def _warp(out: Array, padded: Array, down: Array, right: Array) -> None:
     """out (n, height, width) ← what the padded pictures have at each pixel moved by down, right (n, height, width)."""
     n, height, width = out.shape
     for i in range(n):

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.nn.kernels import kernel
+from pipeline.nn.kernels import Array, kernel
 
 SIGMA_LIMIT = 2.0  # at σ = 2 three pixels of five are clipped to black or white: no picture is left
 
@@ -35,13 +35,13 @@ def gaussian(images: np.ndarray, sigma: float, *, rng: np.random.Generator) -> n
     return np.clip(noise, 0, 1, out=noise)
 
 
-def _add_noise_arrays(x: np.ndarray, quantiles: np.ndarray, places: np.ndarray, limits: np.ndarray) -> None:
+def _add_noise_arrays(x: Array, quantiles: Array, places: Array, limits: Array) -> None:
     x += np.take(quantiles, places)
     np.clip(x, *limits, out=x)
 
 
 @kernel(_add_noise_arrays)
-def _add_noise(x: np.ndarray, quantiles: np.ndarray, places: np.ndarray, limits: np.ndarray) -> None:
+def _add_noise(x: Array, quantiles: Array, places: Array, limits: Array) -> None:
     """x (n,) ← x + quantiles[places], held within the two limits."""
     for i in range(x.size):
         x[i] = min(max(x[i] + x.dtype.type(quantiles[places[i]]), limits[0]), limits[1])

@@ -6,10 +6,10 @@ import numpy as np
 
 from pipeline.checks import within
 from pipeline.errors import UsageError
-from pipeline.nn.kernels import kernel
+from pipeline.nn.kernels import Array, kernel
 
 
-def _shift_arrays(out: np.ndarray, pictures: np.ndarray, first: np.ndarray, reach: int) -> None:
+def _shift_arrays(out: Array, pictures: Array, first: Array, reach: int) -> None:
     n, height, width = out.shape
     padded = np.zeros((n, height + 2 * reach, width + 2 * reach), out.dtype)
     padded[:, reach : reach + height, reach : reach + width] = pictures
@@ -18,7 +18,7 @@ def _shift_arrays(out: np.ndarray, pictures: np.ndarray, first: np.ndarray, reac
 
 
 @kernel(_shift_arrays)
-def _shift(out: np.ndarray, pictures: np.ndarray, first: np.ndarray, reach: int) -> None:
+def _shift(out: Array, pictures: Array, first: Array, reach: int) -> None:
     """out, pictures (n, height, width): each seen through a window that begins at first[:, i] − reach."""
     n, height, width = out.shape
     for i in range(n):

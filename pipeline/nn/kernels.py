@@ -30,6 +30,7 @@ import numpy as np
 
 from pipeline.storage import FileLock
 
+Array, Number = np.ndarray, np.floating  # short, because kernels take many of them
 CHUNK = 16_384  # numbers that the NumPy forms work on at a time: their scratch then stays in a core's cache
 
 LONGEST_WAIT = 60.0  # seconds for another process to compile; some network disks know no locks

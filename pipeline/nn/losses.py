@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.kernels import kernel
+from pipeline.nn.kernels import Array, Number, kernel
 from pipeline.nn.layers.activations import sigmoid
 from pipeline.nn.workspace import Pass
 
@@ -28,9 +28,7 @@ def softmax(logits: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return out
 
 
-def _softmax_cross_entropy_arrays(
-    d: np.ndarray, per_row: np.ndarray, z: np.ndarray, labels: np.ndarray, off: np.floating, on: np.floating
-) -> None:
+def _softmax_cross_entropy_arrays(d: Array, per_row: Array, z: Array, labels: Array, off: Number, on: Number) -> None:
     rows = np.arange(len(z))
     shifted = z - z.max(axis=1, keepdims=True)
     np.exp(shifted, out=d)
@@ -43,9 +41,7 @@ def _softmax_cross_entropy_arrays(
 
 
 @kernel(_softmax_cross_entropy_arrays)
-def _softmax_cross_entropy(
-    d: np.ndarray, per_row: np.ndarray, z: np.ndarray, labels: np.ndarray, off: np.floating, on: np.floating
-) -> None:
+def _softmax_cross_entropy(d: Array, per_row: Array, z: Array, labels: Array, off: Number, on: Number) -> None:
     """Losses per_row (n,) and gradients d (n, classes) of logits z; targets: off everywhere, on more at labels."""
     n, classes = z.shape
     for i in range(n):
@@ -214,7 +210,7 @@ def _rows_of_outputs(outputs: np.ndarray) -> tuple[int, int]:
     return outputs.shape
 
 
-def _check_labels(labels: np.ndarray, n: int, classes: int) -> None:
+def _check_labels(labels: Array, n: int, classes: int) -> None:
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         raise UsageError(
             f"Labels must be {n} whole numbers, one a row, found {labels.dtype} of shape {labels.shape}: "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.nn.kernels import kernel
+from pipeline.nn.kernels import Array, Number, kernel
 from pipeline.nn.layers import Dense, Layer, Shape
 from pipeline.nn.layers.blocks import from_blocks, to_blocks
 from pipeline.nn.losses import softmax
@@ -21,13 +21,13 @@ from pipeline.nn.workspace import Pass, aligned
 PREDICT_ROWS = 256
 
 
-def _gather_arrays(out: np.ndarray, pixels: np.ndarray, chosen: np.ndarray, factor: np.floating) -> None:
+def _gather_arrays(out: Array, pixels: Array, chosen: Array, factor: Number) -> None:
     np.copyto(out, pixels[chosen, : out.shape[1]])
     out *= factor
 
 
 @kernel(_gather_arrays)
-def _gather(out: np.ndarray, pixels: np.ndarray, chosen: np.ndarray, factor: np.floating) -> None:
+def _gather(out: Array, pixels: Array, chosen: Array, factor: Number) -> None:
     """Row i of out (n, columns) ← factor · row chosen[i] of pixels (rows, at least columns) uint8."""
     for i in range(out.shape[0]):
         row = pixels[chosen[i]]

@@ -15,25 +15,23 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.kernels import chunks, kernel
+from pipeline.nn.kernels import Array, Number, chunks, kernel
 from pipeline.nn.workspace import aligned
 
 
-def _add_scaled_arrays(x: np.ndarray, y: np.ndarray, factor: np.floating) -> None:
+def _add_scaled_arrays(x: Array, y: Array, factor: Number) -> None:
     for x_, y_ in chunks(x, y):
         x_ += y_ * factor
 
 
 @kernel(_add_scaled_arrays)
-def _add_scaled(x: np.ndarray, y: np.ndarray, factor: np.floating) -> None:
+def _add_scaled(x: Array, y: Array, factor: Number) -> None:
     """x ← x + factor·y."""
     for i in range(x.size):
         x[i] += y[i] * factor
 
 
-def _momentum_step_arrays(
-    p: np.ndarray, g: np.ndarray, v: np.ndarray, momentum: np.floating, rate: np.floating, nesterov: bool
-) -> None:
+def _momentum_step_arrays(p: Array, g: Array, v: Array, momentum: Number, rate: Number, nesterov: bool) -> None:
     for p_, g_, v_ in chunks(p, g, v):
         v_ *= momentum
         v_ += g_
@@ -41,9 +39,7 @@ def _momentum_step_arrays(
 
 
 @kernel(_momentum_step_arrays)
-def _momentum_step(
-    p: np.ndarray, g: np.ndarray, v: np.ndarray, momentum: np.floating, rate: np.floating, nesterov: bool
-) -> None:
+def _momentum_step(p: Array, g: Array, v: Array, momentum: Number, rate: Number, nesterov: bool) -> None:
     """v ← μ·v + g, then p ← p − η·v, or with Nesterov's momentum p ← p − η·(g + μ·v)."""
     for i in range(p.size):
         v[i] = v[i] * momentum + g[i]
@@ -51,13 +47,7 @@ def _momentum_step(
 
 
 def _rmsprop_step_arrays(
-    p: np.ndarray,
-    g: np.ndarray,
-    v: np.ndarray,
-    rho: np.floating,
-    rest: np.floating,
-    epsilon: np.floating,
-    rate: np.floating,
+    p: Array, g: Array, v: Array, rho: Number, rest: Number, epsilon: Number, rate: Number
 ) -> None:
     for p_, g_, v_ in chunks(p, g, v):
         v_ *= rho
@@ -66,15 +56,7 @@ def _rmsprop_step_arrays(
 
 
 @kernel(_rmsprop_step_arrays)
-def _rmsprop_step(
-    p: np.ndarray,
-    g: np.ndarray,
-    v: np.ndarray,
-    rho: np.floating,
-    rest: np.floating,
-    epsilon: np.floating,
-    rate: np.floating,
-) -> None:
+def _rmsprop_step(p: Array, g: Array, v: Array, rho: Number, rest: Number, epsilon: Number, rate: Number) -> None:
     """v ← ρ·v + (1 − ρ)·g², then p ← p − η·g / (√v + ε); rest: 1 − ρ."""
     for i in range(p.size):
         v[i] = v[i] * rho + g[i] * g[i] * rest
@@ -82,14 +64,7 @@ def _rmsprop_step(
 
 
 def _adam_step_arrays(
-    p: np.ndarray,
-    g: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    beta_1: np.floating,
-    beta_2: np.floating,
-    epsilon: np.floating,
-    rate: np.floating,
+    p: Array, g: Array, m: Array, v: Array, beta_1: Number, beta_2: Number, epsilon: Number, rate: Number
 ) -> None:
     for p_, g_, m_, v_ in chunks(p, g, m, v):
         m_ *= beta_1
@@ -101,14 +76,7 @@ def _adam_step_arrays(
 
 @kernel(_adam_step_arrays)
 def _adam_step(
-    p: np.ndarray,
-    g: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    beta_1: np.floating,
-    beta_2: np.floating,
-    epsilon: np.floating,
-    rate: np.floating,
+    p: Array, g: Array, m: Array, v: Array, beta_1: Number, beta_2: Number, epsilon: Number, rate: Number
 ) -> None:
     """M ← β₁·M + g, V ← β₂·V + g², p ← p − rate·M / (√V + ε), with the scalars that Adam's docstring derives."""
     for i in range(p.size):

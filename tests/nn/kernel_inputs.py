@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.nn.layers import pooling
+
 Arguments = tuple[Any, ...]
 Number = type[np.floating]
 
@@ -54,18 +56,26 @@ def rows_and(arrays: int, vectors: int, *, total: bool = False) -> Callable[...,
     return arguments
 
 
+def products(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
+    for of_d in (0, 1):
+        d, x = rng.normal(size=(2, 7, 33)).astype(number)
+        yield d, x, rng.normal(size=33).astype(number), number(of_d), np.zeros(33)
+
+
 def windows(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
-    """Of few numbers, so that many are equal, and with a pixel more than windows take."""
-    for height, width in ((4, 6), (5, 7)):
-        x = rng.integers(-2, 3, (height, 3, width, 5)).astype(number)
-        yield np.empty((2, 3, 3, 5), number), x
-    x[1, 1, 1, 1] = np.nan
-    yield np.empty((2, 3, 3, 5), number), x
+    """Of few numbers, so that many are equal; side by side, overlapping, and apart."""
+    for size, stride in (((2, 2), (2, 2)), ((3, 2), (1, 1)), ((1, 2), (2, 3))):
+        x = rng.integers(-2, 3, (5, 3, 7, 4)).astype(number)
+        height, width = ((side - k) // step + 1 for side, k, step in zip((5, 7), size, stride, strict=True))
+        yield np.empty((height, 3, width, 4), number), x, np.array(size), np.array(stride)
+    x[0, 1, 1, 1] = np.nan
+    yield np.empty((height, 3, width, 4), number), x, np.array(size), np.array(stride)
 
 
 def windows_back(rng: np.random.Generator, number: Number) -> Iterator[Arguments]:
-    for y, x in windows(rng, number):
-        yield np.empty_like(x), rng.normal(size=y.shape).astype(number), x
+    for y, x, size, stride in windows(rng, number):
+        pooling._largest.numpy_form(y, x, size, stride)
+        yield np.empty_like(x), rng.normal(size=y.shape).astype(number), y, x, size, stride
 
 
 def tiles(channels: int, size: int) -> Callable[..., Iterator[Arguments]]:
@@ -116,12 +126,11 @@ INPUTS: dict[str, Callable[[np.random.Generator, Number], Iterator[Arguments]]] 
     "_relu_backward": relu_backward,
     "_softmax_cross_entropy": softmax_cross_entropy,
     "_sums": rows_and(1, 0, total=True),
-    "_squares": rows_and(1, 1, total=True),
-    "_products": rows_and(2, 1, total=True),
+    "_products": products,
     "_stretch": rows_and(2, 3),
     "_stretch_back": rows_and(3, 4),
-    "_max_of_four": windows,
-    "_max_of_four_back": windows_back,
+    "_largest": windows,
+    "_to_largest": windows_back,
     "_to_inputs": turned(tiles(3, 2)),
     "_from_products": tiles(3, 0),
     "_to_products": turned(tiles(3, 0)),
@@ -133,7 +142,7 @@ INPUTS: dict[str, Callable[[np.random.Generator, Number], Iterator[Arguments]]] 
 }
 # What each number comes from alone, without a sum: these give the NumPy form's bits.
 EXACT = set(INPUTS) - {
-    "_softmax_cross_entropy", "_sums", "_squares", "_products",
+    "_softmax_cross_entropy", "_sums", "_products",
     "_to_inputs", "_from_products", "_to_products", "_to_pixels",
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from pipeline.checks import number
-from pipeline.nn.kernels import kernel
+from pipeline.nn.kernels import Array, kernel
 from pipeline.nn.layers.base import Backward, Layer
 from pipeline.nn.workspace import Pass
 
@@ -38,12 +38,12 @@ class Sigmoid(Layer):
         return y, backward
 
 
-def _relu_backward_arrays(dx: np.ndarray, dy: np.ndarray, y: np.ndarray) -> None:
+def _relu_backward_arrays(dx: Array, dy: Array, y: Array) -> None:
     np.multiply(dy, y > 0, out=dx)
 
 
 @kernel(_relu_backward_arrays)
-def _relu_backward(dx: np.ndarray, dy: np.ndarray, y: np.ndarray) -> None:
+def _relu_backward(dx: Array, dy: Array, y: Array) -> None:
     """dx ← dy where y > 0, else 0·dy; all flat."""
     for i in range(dx.size):
         dx[i] = dy[i] if y[i] > 0 else dy[i] * 0

@@ -3,8 +3,8 @@
 A block (height, channels, width, lanes) is first *unrolled* sideways: for each of the kernel's columns a
 copy of the block as that column sees it, (height, channels, kernel width, output width, lanes). Rows of
 pixels y … y + kernel height of it are one matrix (kernel height·channels·kernel width, output width·lanes)
-as they lie in memory, and an output row is the weights times that matrix. (3×3 kernels with stride 1 go another way:
-winograd.py.) Unrolling the kernel's height as
+as they lie in memory, and an output row is the weights times that matrix. (3×3 kernels with stride 1 mostly go
+another way: winograd.py.) Unrolling the kernel's height as
 well (im2col) would copy kernel-height times more.
 """
 
@@ -138,11 +138,11 @@ class Conv2D(Layer):
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         to_input = way_back(x, self, ctx)
         x = to_blocks(x, self, ctx)
-        if winograd.pays(self.params["weight"], self.stride):
-            return self._by_tiles(x, to_input, ctx)
         weight, filters = self.params["weight"], self.filters
         blocks, height, channels, width, lanes = x.shape
         down, across = self.axes(height, width)
+        if winograd.pays(weight, self.stride, (height, width), (down.outputs, across.outputs)):
+            return self._by_tiles(x, to_input, ctx)
         seen, run_length = channels * across.kernel, across.outputs * lanes
         unrolled_shape = (height, channels, across.kernel, across.outputs, lanes)
         y = ctx.array(self, "y", (blocks, down.outputs, filters, across.outputs, lanes), weight.dtype)
@@ -202,9 +202,7 @@ class Conv2D(Layer):
 
     def _by_tiles(self, x: np.ndarray, to_input: Backward, ctx: Pass) -> tuple[np.ndarray, Backward]:
         """The same as `forward` does, in Winograd's form (winograd.py)."""
-        down, across = self.axes(x.shape[1], x.shape[3])
-        tiles = winograd.Tiles((down.before, across.before), (down.outputs, across.outputs))
-        convolution = winograd.Convolution(self, x, self.params["weight"], tiles, ctx)
+        convolution = winograd.Convolution(self, x, self.params["weight"], ctx)
 
         def backward(dy: np.ndarray) -> np.ndarray | None:
             wants_dx = ctx.wants_input_gradient or not self.is_first

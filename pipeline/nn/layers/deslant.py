@@ -6,14 +6,14 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.kernels import kernel
+from pipeline.nn.kernels import Array, kernel
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.workspace import Pass
 
 STEADY = 1e-6  # added to the ink's height, squared: an empty picture has none
 
 
-def _shear_arrays(y: np.ndarray, rise: np.ndarray, x: np.ndarray, whole: np.ndarray, part: np.ndarray) -> None:
+def _shear_arrays(y: Array, rise: Array, x: Array, whole: Array, part: Array) -> None:
     n, height, width = x.shape
     reach = int(np.abs(whole).max()) + 2  # no row is moved farther
     wide = np.zeros((n, height, width + 2 * reach), x.dtype)
@@ -25,7 +25,7 @@ def _shear_arrays(y: np.ndarray, rise: np.ndarray, x: np.ndarray, whole: np.ndar
 
 
 @kernel(_shear_arrays)
-def _shear(y: np.ndarray, rise: np.ndarray, x: np.ndarray, whole: np.ndarray, part: np.ndarray) -> None:
+def _shear(y: Array, rise: Array, x: Array, whole: Array, part: Array) -> None:
     """y, rise ← each row of x (n, height, width) seen whole + part columns to the right, and its slope there.
 
     whole, part: (n, height).

@@ -6,57 +6,45 @@ import numpy as np
 
 from pipeline.checks import number
 from pipeline.errors import UsageError
-from pipeline.nn.kernels import Kernel, kernel
+from pipeline.nn.kernels import Array, Kernel, Number, kernel
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.workspace import Pass
 
 # Of all kernels below: x, dy, y, dx (rows, width); everything else is for each number of a row, totals float64.
 
 
-def _sums_arrays(x: np.ndarray, total: np.ndarray) -> None:
+def _sums_arrays(x: Array, total: Array) -> None:
     total += x.sum(axis=0, dtype=np.float64)
 
 
 @kernel(_sums_arrays)
-def _sums(x: np.ndarray, total: np.ndarray) -> None:
+def _sums(x: Array, total: Array) -> None:
     """total ← total + Σ x over the rows."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
             total[j] += x[i, j]
 
 
-def _squares_arrays(x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
-    total += np.square(x - shift).sum(axis=0, dtype=np.float64)
-
-
-@kernel(_squares_arrays)
-def _squares(x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
-    """total ← total + Σ (x − shift)² over the rows."""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            total[j] += (x[i, j] - shift[j]) * (x[i, j] - shift[j])
-
-
-def _products_arrays(dy: np.ndarray, x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
-    total += (dy * (x - shift)).sum(axis=0, dtype=np.float64)
+def _products_arrays(d: Array, x: Array, shift: Array, of_d: Number, total: Array) -> None:
+    total += ((d - of_d * shift) * (x - shift)).sum(axis=0, dtype=np.float64)
 
 
 @kernel(_products_arrays)
-def _products(dy: np.ndarray, x: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
-    """total ← total + Σ dy·(x − shift) over the rows."""
+def _products(d: Array, x: Array, shift: Array, of_d: Number, total: Array) -> None:
+    """total ← total + Σ (d − of_d·shift)·(x − shift) over the rows."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            total[j] += dy[i, j] * (x[i, j] - shift[j])
+            total[j] += (d[i, j] - of_d * shift[j]) * (x[i, j] - shift[j])
 
 
-def _stretch_arrays(y: np.ndarray, x: np.ndarray, shift: np.ndarray, factor: np.ndarray, offset: np.ndarray) -> None:
+def _stretch_arrays(y: Array, x: Array, shift: Array, factor: Array, offset: Array) -> None:
     np.subtract(x, shift, out=y)
     y *= factor
     y += offset
 
 
 @kernel(_stretch_arrays)
-def _stretch(y: np.ndarray, x: np.ndarray, shift: np.ndarray, factor: np.ndarray, offset: np.ndarray) -> None:
+def _stretch(y: Array, x: Array, shift: Array, factor: Array, offset: Array) -> None:
     """y ← (x − shift)·factor + offset."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -64,13 +52,7 @@ def _stretch(y: np.ndarray, x: np.ndarray, shift: np.ndarray, factor: np.ndarray
 
 
 def _stretch_back_arrays(
-    dx: np.ndarray,
-    dy: np.ndarray,
-    x: np.ndarray,
-    shift: np.ndarray,
-    slope: np.ndarray,
-    constant: np.ndarray,
-    factor: np.ndarray,
+    dx: Array, dy: Array, x: Array, shift: Array, slope: Array, constant: Array, factor: Array
 ) -> None:
     np.subtract(x, shift, out=dx)
     dx *= slope
@@ -80,15 +62,7 @@ def _stretch_back_arrays(
 
 
 @kernel(_stretch_back_arrays)
-def _stretch_back(
-    dx: np.ndarray,
-    dy: np.ndarray,
-    x: np.ndarray,
-    shift: np.ndarray,
-    slope: np.ndarray,
-    constant: np.ndarray,
-    factor: np.ndarray,
-) -> None:
+def _stretch_back(dx: Array, dy: Array, x: Array, shift: Array, slope: Array, constant: Array, factor: Array) -> None:
     """dx ← ((x − shift)·slope + dy + constant)·factor."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -157,7 +131,9 @@ class BatchNorm(Layer):
         if ctx.train:
             mean = summed(ctx.share(blocks, lambda b, _: sums_of(_sums, xs[b]))) / m
             shift = across("shift", mean)
-            variance = summed(ctx.share(blocks, lambda b, _: sums_of(_squares, xs[b], shift))) / m
+            variance = (
+                summed(ctx.share(blocks, lambda b, _: sums_of(_products, xs[b], xs[b], shift, x.dtype.type(1)))) / m
+            )
             self._remember(mean, variance * (m / max(m - 1, 1)))
         else:
             shift, variance = across("shift", self.state["mean"]), self.state["variance"].astype(np.float64)
@@ -168,7 +144,7 @@ class BatchNorm(Layer):
         def backward(dy: np.ndarray) -> np.ndarray:
             dys = np.ascontiguousarray(dy).reshape(xs.shape)
             dbeta = summed(ctx.share(blocks, lambda b, _: sums_of(_sums, dys[b])))
-            dcentred = summed(ctx.share(blocks, lambda b, _: sums_of(_products, dys[b], xs[b], shift)))
+            dcentred = summed(ctx.share(blocks, lambda b, _: sums_of(_products, dys[b], xs[b], shift, x.dtype.type(0))))
             self.grads["beta"][...] = dbeta
             self.grads["gamma"][...] = dcentred * scale
             dx = ctx.array(self, "dx", xs.shape, x.dtype)

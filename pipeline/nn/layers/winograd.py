@@ -15,11 +15,10 @@ once, V and M are (16, channels, blocks, down, across, lanes).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.nn.kernels import kernel, numba_or_none
+from pipeline.nn.kernels import Array, kernel, numba_or_none
 from pipeline.nn.workspace import Pass
 
 B = np.array([[1, 0, 0, 0], [0, 1, -1, 1], [-1, 1, 1, 0], [0, 0, 0, -1]])
@@ -30,32 +29,24 @@ LONG_PRODUCT = 384  # tiles·lanes that a product should have at least: it takes
 FEWEST_CHANNELS = 16  # with fewer, what goes into the products and comes out of them takes longer than they do
 
 
-def pays(weight: np.ndarray, stride: tuple[int, int]) -> bool:
-    """Whether this form is possible and faster than the direct one; float64 is for exactness, so it stays direct."""
+def pays(weight: np.ndarray, stride: tuple[int, int], inside: tuple[int, int], outside: tuple[int, int]) -> bool:
+    """Whether this form is possible and faster than the direct one; float64 is for exactness, so it stays direct.
+
+    inside, outside: (height, width) of a picture that goes in and of one that comes out: no padding, whole tiles.
+    """
     filters, channels, *kernel_size = weight.shape
     fits = kernel_size == [3, 3] and stride == (1, 1) and weight.dtype == np.float32
-    return fits and min(channels, filters) >= FEWEST_CHANNELS and numba_or_none() is not None
+    whole = all(pixels == seen - 2 and pixels % 2 == 0 for seen, pixels in zip(inside, outside, strict=True))
+    return fits and whole and min(channels, filters) >= FEWEST_CHANNELS and numba_or_none() is not None
 
 
-@dataclass(frozen=True)
-class Tiles:
-    """How 2×2 outputs a tile cover a layer's outputs: `before` rows and columns of zeros come first."""
-
-    before: tuple[int, int]
-    outputs: tuple[int, int]
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        return -(-self.outputs[0] // 2), -(-self.outputs[1] // 2)
-
-
-def _to_inputs_arrays(v: np.ndarray, x: np.ndarray, scratch: np.ndarray) -> None:
+def _to_inputs_arrays(v: Array, x: Array, scratch: Array) -> None:
     tiles = np.lib.stride_tricks.sliding_window_view(x, (4, 4), axis=(1, 3))[:, ::2, :, ::2]
     v.reshape(4, 4, *v.shape[1:])[...] = np.einsum("ai,ghcwlab,bj->ijcghwl", B, tiles, B)
 
 
 @kernel(_to_inputs_arrays)
-def _to_inputs(v: np.ndarray, x: np.ndarray, scratch: np.ndarray) -> None:
+def _to_inputs(v: Array, x: Array, scratch: Array) -> None:
     """V ← Bᵀ x B for every tile; scratch: two arrays (across + 1)·lanes, of a row's even and odd pixels."""
     _, channels, blocks, down, across, lanes = v.shape
     even, odd = scratch[0], scratch[1]
@@ -88,14 +79,14 @@ def _to_inputs(v: np.ndarray, x: np.ndarray, scratch: np.ndarray) -> None:
                             out[k] = odd[k] - odd[k + lanes]
 
 
-def _from_products_arrays(y: np.ndarray, m: np.ndarray, scratch: np.ndarray) -> None:
+def _from_products_arrays(y: Array, m: Array, scratch: Array) -> None:
     _, _, _, down, across, lanes = m.shape
     tiles = y.reshape(len(y), down, 2, -1, across, 2, lanes)
     tiles[...] = np.einsum("ia,ijfghwl,jb->ghafwbl", A, m.reshape(4, 4, *m.shape[1:]), A)
 
 
 @kernel(_from_products_arrays)
-def _from_products(y: np.ndarray, m: np.ndarray, scratch: np.ndarray) -> None:
+def _from_products(y: Array, m: Array, scratch: Array) -> None:
     """Y ← Aᵀ M A for every tile; scratch: four arrays across·lanes or longer."""
     _, filters, blocks, down, across, lanes = m.shape
     run = across * lanes
@@ -122,14 +113,14 @@ def _from_products(y: np.ndarray, m: np.ndarray, scratch: np.ndarray) -> None:
                         row[to + lanes + k] = t[at + k] - u[at + k] - v[at + k]
 
 
-def _to_products_arrays(dm: np.ndarray, dy: np.ndarray, scratch: np.ndarray) -> None:
+def _to_products_arrays(dm: Array, dy: Array, scratch: Array) -> None:
     _, _, _, down, across, lanes = dm.shape
     tiles = dy.reshape(len(dy), down, 2, -1, across, 2, lanes)
     dm.reshape(4, 4, *dm.shape[1:])[...] = np.einsum("ia,ghafwbl,jb->ijfghwl", A, tiles, A)
 
 
 @kernel(_to_products_arrays)
-def _to_products(dm: np.ndarray, dy: np.ndarray, scratch: np.ndarray) -> None:
+def _to_products(dm: Array, dy: Array, scratch: Array) -> None:
     """dM ← A dY Aᵀ for every tile; scratch: two arrays across·lanes or longer."""
     _, filters, blocks, down, across, lanes = dm.shape
     run = across * lanes
@@ -154,7 +145,7 @@ def _to_products(dm: np.ndarray, dy: np.ndarray, scratch: np.ndarray) -> None:
                         out[k] = of_even * even[k] + of_odd * odd[k]
 
 
-def _to_pixels_arrays(dx: np.ndarray, dv: np.ndarray, scratch: np.ndarray) -> None:
+def _to_pixels_arrays(dx: Array, dv: Array, scratch: Array) -> None:
     _, _, _, down, across, _ = dv.shape
     dx[...] = 0
     tiles = np.einsum("ai,ijcghwl,bj->abghcwl", B, dv.reshape(4, 4, *dv.shape[1:]), B)
@@ -164,7 +155,7 @@ def _to_pixels_arrays(dx: np.ndarray, dv: np.ndarray, scratch: np.ndarray) -> No
 
 
 @kernel(_to_pixels_arrays)
-def _to_pixels(dx: np.ndarray, dv: np.ndarray, scratch: np.ndarray) -> None:
+def _to_pixels(dx: Array, dv: Array, scratch: Array) -> None:
     """dx ← B dV Bᵀ of every tile, added up where tiles overlap; scratch: four arrays across·lanes or longer."""
     _, channels, blocks, down, across, lanes = dv.shape
     run = across * lanes
@@ -208,34 +199,28 @@ class Convolution:
     V is kept for backward in training; elsewhere backward makes it again.
     """
 
-    def __init__(self, owner: object, x: np.ndarray, weight: np.ndarray, tiles: Tiles, ctx: Pass) -> None:
-        self.owner, self.x, self.weight, self.tiles, self.ctx = owner, x, weight, tiles, ctx
+    def __init__(self, owner: object, x: np.ndarray, weight: np.ndarray, ctx: Pass) -> None:
+        self.owner, self.x, self.weight, self.ctx = owner, x, weight, ctx
         self.filters, self.channels = weight.shape[:2]
-        self.grid = (*tiles.counts, x.shape[-1])
-        self.outside = (2 * self.grid[0], 2 * self.grid[1])  # pixels that the tiles give
-        self.inside = (self.outside[0] + 2, self.outside[1] + 2)  # pixels that they see
-        self.together = min(len(x), -(-LONG_PRODUCT // math.prod(self.grid)))
-        self.groups = -(-len(x) // self.together)
+        blocks, height, _, width, lanes = x.shape
+        self.grid = (height // 2 - 1, width // 2 - 1, lanes)
+        self.together = min(blocks, -(-LONG_PRODUCT // math.prod(self.grid)))
+        self.groups = -(-blocks // self.together)
         flat = weight.reshape(self.filters * self.channels, 9)
         self.u = (GG.astype(weight.dtype) @ flat.T).reshape(16, self.filters, self.channels)
 
     def forward(self, bias: np.ndarray | None) -> np.ndarray:
         """y (blocks, height, filters, width, lanes)."""
-        height, width = self.tiles.outputs
-        y = self._array("y", (len(self.x), height, self.filters, width, self.grid[-1]))
+        blocks, height, _, width, lanes = self.x.shape
+        y = self._array("y", (blocks, height - 2, self.filters, width - 2, lanes))
 
         def forward_group(group: int, part: int) -> None:
-            v, blocks = self._v(group, part, ready=False), y[self._blocks(group)]
-            m = self._products(f"m {part}", self.filters, len(blocks))
-            np.matmul(self.u, _flat(v), out=_flat(m))
-            if (height, width) == self.outside:
-                _from_products(blocks, m, self._scratch(part))
-            else:
-                whole = self._pixels(f"outputs {part}", blocks, self.outside)
-                _from_products(whole, m, self._scratch(part))
-                blocks[...] = whole[:, :height, :, :width]
+            here = y[self._blocks(group)]
+            m = self._products(f"m {part}", self.filters, len(here))
+            np.matmul(self.u, _flat(self._v(group, part, ready=False)), out=_flat(m))
+            _from_products(here, m, self._scratch(part))
             if bias is not None:
-                blocks += bias[:, None, None]
+                here += bias[:, None, None]
 
         self.ctx.share(self.groups, forward_group)
         return y
@@ -248,15 +233,14 @@ class Convolution:
         def backward_group(group: int, part: int) -> np.ndarray:
             """Write the group's part of dx; give its share of ∂L/∂u."""
             blocks = self._blocks(group)
-            padded = self._padded(f"padded dy {part}", dy[blocks], self.outside, (0, 0))
-            dm = self._products(f"m {part}", self.filters, len(padded))
-            _to_products(dm, padded, self._scratch(part))
-            du = np.matmul(_flat(dm), _flat(self._v(group, part, ready=self.ctx.train)).transpose(0, 2, 1))
+            dm = self._products(f"m {part}", self.filters, len(dy[blocks]))
+            _to_products(dm, dy[blocks], self._scratch(part))
+            v = self._v(group, part, ready=self.ctx.train)
             if wants_dx:
-                dv = self._products(f"dv {part}", self.channels, len(padded))
+                dv = self._products(f"dv {part}", self.channels, len(dy[blocks]))
                 np.matmul(u_back, _flat(dm), out=_flat(dv))
-                self._give_pixels(dx[blocks], dv, part)
-            return du
+                _to_pixels(dx[blocks], dv, self._scratch(part))
+            return np.matmul(_flat(dm), _flat(v).transpose(0, 2, 1))
 
         du = sum(self.ctx.share(self.groups, backward_group))
         dweight = GG.T.astype(du.dtype) @ du.reshape(16, -1)
@@ -269,37 +253,8 @@ class Convolution:
         blocks = self.x[self._blocks(group)]
         v = self._products(f"v of {group}" if self.ctx.train else f"v {part}", self.channels, len(blocks))
         if not ready:
-            padded = self._padded(f"padded x {part}", blocks, self.inside, self.tiles.before)
-            _to_inputs(v, padded, self._scratch(part))
+            _to_inputs(v, blocks, self._scratch(part))
         return v
-
-    def _give_pixels(self, dx: np.ndarray, dv: np.ndarray, part: int) -> None:
-        _, height, _, width, _ = dx.shape
-        if (height, width) == self.inside:
-            _to_pixels(dx, dv, self._scratch(part))
-            return
-        padded = self._pixels(f"dx {part}", dx, self.inside)
-        _to_pixels(padded, dv, self._scratch(part))
-        down, across = self.tiles.before
-        seen = padded[:, down : down + height, :, across : across + width]
-        dx[...] = 0
-        dx[:, : seen.shape[1], :, : seen.shape[3]] = seen
-
-    def _padded(self, name: str, blocks: np.ndarray, size: tuple[int, int], before: tuple[int, int]) -> np.ndarray:
-        """Blocks with zeros around them, of `size` rows and columns of pixels, or they themselves if they have it."""
-        height, width = blocks.shape[1], blocks.shape[3]
-        if (height, width) == size:
-            return blocks
-        out = self._pixels(name, blocks, size)
-        out[...] = 0
-        down, across = min(height, size[0] - before[0]), min(width, size[1] - before[1])
-        here = out[:, before[0] : before[0] + down, :, before[1] : before[1] + across]
-        here[...] = blocks[:, :down, :, :across]
-        return out
-
-    def _pixels(self, name: str, like: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        blocks, _, channels, _, lanes = like.shape
-        return self._array(name, (blocks, size[0], channels, size[1], lanes))
 
     def _products(self, name: str, channels: int, blocks: int) -> np.ndarray:
         """An array for V or M."""
