@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.augment.noise import gaussian
-from pipeline.errors import UsageError
+from pipeline.checks import within
 from pipeline.evaluation.robustness.adversarial import ascend
 from pipeline.evaluation.robustness.attacks import Ball, Target
 from pipeline.evaluation.robustness.warps import turned_back, warp
 from pipeline.nn.network import Network
 from pipeline.web.answers import as_bytes
 from pipeline.web.models import Choice
-from pipeline.web.reading import kind
+from pipeline.web.reading import plain
 
 CURVE = tuple(round(0.05 * i, 2) for i in range(13))  # σ 0 … 0.6
 DRAWS = 8  # of noise, for each point of the curve
@@ -40,12 +40,7 @@ class Change:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Change:
         """From a request's values. Raises UsageError for one that is no number or out of range."""
-        for name, value in values.items():
-            low, high = SLIDERS[name]
-            if type(value) not in (int, float) or not low <= value <= high:
-                found = value if type(value) in (int, float) else kind(value)
-                raise UsageError(f"{name} must be a number from {low} to {high}, found {str(found)[:40]}.")
-        return cls(**{name: float(value) for name, value in values.items()})
+        return cls(**{name: within(name, plain(value), *SLIDERS[name]) for name, value in values.items()})
 
 
 def experiment(image: np.ndarray, change: Change, levels: Sequence[Choice], label: int) -> dict[str, Any]:

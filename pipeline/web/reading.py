@@ -169,6 +169,13 @@ def read_array(values: list, side: int) -> np.ndarray:
     return whole if np.array_equal(whole, numbers) else (numbers / BRIGHTEST).astype(np.float32)
 
 
+def plain(value: Any) -> Any:
+    """A number or a text of a size that a message can hold; else what the value is, in words."""
+    if type(value) is str:
+        return value[:40]
+    return value if type(value) in (int, float) and abs(value) < 1e300 else kind(value)
+
+
 def kind(value: Any) -> str:
     """What a JSON value is, in words."""
     names = {str: "a text", list: "an array", dict: "an object", bool: "true or false", type(None): "null"}

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.checks import one_of, whole_number, within
 from pipeline.dataset import Competition
 from pipeline.dataset.split import stratified_holdout
 from pipeline.errors import InkproofError, UsageError
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.prediction.picture import Style, style_of
-from pipeline.web.reading import kind
+from pipeline.web.reading import plain
 from pipeline.web.trainer import SEED, recipe_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,27 +47,20 @@ SIGMAS = (0.0, 0.3)
 
 def settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """A request's settings, checked and made whole. Raises UsageError."""
-    settings = {}
+    settings: dict[str, Any] = {}
     for name, (type_, low, high, default) in SETTINGS.items():
-        value = values.get(name, default)
-        if not (type(value) is int or (type_ is float and type(value) is float)) or not low <= value <= high:
-            number = "whole number" if type_ is int else "number"
-            raise UsageError(f"{name} must be a {number} from {low:g} to {high:g}, found {_shown(value)}.")
-        settings[name] = value
-    settings["optimizer"] = values.get("optimizer", "adam")
-    if settings["optimizer"] not in OPTIMIZERS:
-        raise UsageError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, found {_shown(settings['optimizer'])}.")
+        value = plain(values.get(name, default))
+        whole = type_ is int
+        settings[name] = (
+            whole_number(name, value, at_least=low, at_most=high) if whole else within(name, value, low, high)
+        )
+    settings["optimizer"] = one_of("optimizer", plain(values.get("optimizer", "adam")), OPTIMIZERS)
     sigmas = values.get("sigmas", list(SIGMAS))
-    numbers = isinstance(sigmas, list) and all(type(s) in (int, float) and 0 <= s <= 1 for s in sigmas)
-    if not numbers or len(sigmas) not in (1, 2) or len(set(sigmas)) < len(sigmas):
-        raise UsageError(f"sigmas must be one or two different numbers from 0 to 1, found {_shown(sigmas)}.")
-    settings["sigmas"] = [float(s) for s in sigmas]
+    if not isinstance(sigmas, list) or len(sigmas) not in (1, 2) or len(set(map(plain, sigmas))) < len(sigmas):
+        raise UsageError(f"sigmas must be one or two different numbers from 0 to 1, found {str(plain(sigmas))[:40]}.")
+    settings["sigmas"] = [within("each of sigmas", plain(sigma), 0, 1) for sigma in sigmas]
     recipe_of(settings)
     return settings
-
-
-def _shown(value: Any) -> str:
-    return str(value)[:40] if type(value) in (int, float, str) else kind(value)
 
 
 class Training:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 from visitor import Page, start_browser
 
+from pipeline.dataset import Competition, Digits
 from pipeline.nn.layers import Dense, Flatten, ReLU
 from pipeline.nn.network import Network
 from pipeline.prediction import model_file as model
@@ -38,6 +39,18 @@ def models() -> Models:
 
     levels = tuple(choice(f"sigma-{s}-repeat-1", random_model(i, s)) for i, s in enumerate((0.0, 0.1, 0.3)))
     return Models(choice("all-rows", random_model(8, 0.3), random_model(9, 0.3)), levels)
+
+
+@pytest.fixture(scope="session")
+def bars() -> Competition:
+    """Upright and level bars in 12 × 12 pixels, easy to tell apart."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    images = np.zeros((400, 12, 12), np.uint8)
+    for image, label, place in zip(images, labels, rng.integers(2, 9, 400), strict=True):
+        (image.T if label else image)[place : place + 2, 2:10] = 220
+    digits = Digits(images, labels, np.array([0, 1]))
+    return Competition(digits, Digits(images[:2]), np.arange(2), "id", "label", "bars", False, "memory", "bars-1")
 
 
 @pytest.fixture

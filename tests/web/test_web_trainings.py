@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from calls import post
 
-from pipeline.dataset import Competition, Digits
 from pipeline.errors import UsageError
 from pipeline.prediction.reader import load_reader
 from pipeline.runs.ledger import Ledger
@@ -20,18 +19,6 @@ from pipeline.web.models import Models
 from pipeline.web.trainings import settings_of
 
 SMALL = {"rows": 200, "units": 8, "epochs": 6, "rate": 0.02}
-
-
-@pytest.fixture(scope="session")
-def bars() -> Competition:
-    """Upright and level bars in 12 × 12 pixels, easy to tell apart."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(400) % 2
-    images = np.zeros((400, 12, 12), np.uint8)
-    for image, label, place in zip(images, labels, rng.integers(2, 9, 400), strict=True):
-        (image.T if label else image)[place : place + 2, 2:10] = 220
-    digits = Digits(images, labels, np.array([0, 1]))
-    return Competition(digits, Digits(images[:2]), np.arange(2), "id", "label", "bars", False, "memory", "bars-1")
 
 
 @pytest.fixture
