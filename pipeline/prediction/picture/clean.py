@@ -109,8 +109,10 @@ def _spanning(mask: np.ndarray) -> np.ndarray | None:
         if box is None or box[0].stop - box[0].start > 0.15 * height:
             continue
         length = box[1].stop - box[1].start
-        whole, at_edge = length >= SPAN * width, box[1].start <= 2 or box[1].stop >= width - 2
-        if whole or (at_edge and length >= SHORTEST * width):
+        # A long stem leaves the picture on neither side; a ruled line does on one at least, however it fades.
+        at_edge = box[1].start <= 2 or box[1].stop >= width - 2
+        whole = at_edge and length >= SPAN * width
+        if at_edge and length >= SHORTEST * width:
             covered = int((labels[box] == number).any(0).sum())
             found[number] = whole and covered >= 0.5 * width
             ends[number] = covered >= 0.5 * length

@@ -51,6 +51,24 @@ def test_the_top_bar_of_a_thin_7_is_no_line():
     assert difference(prepare(1 - draw(7, tall=180, pen=4 * 180 / 270)), prepare(tight)) < 0.2
 
 
+STEMS = {  # each with lines as long as nine tenths of the picture, which they leave on no side
+    "1": [[(100, 8), (98, 190)]],
+    "7": [[(60, 12), (120, 12)], [(120, 12), (112, 192)]],
+    "9": [[(116, 40), (93, 70), (70, 40), (93, 12), (116, 40)], [(116, 40), (112, 192)]],
+}
+
+
+@pytest.mark.parametrize("lines", STEMS.values(), ids=STEMS.keys())
+def test_a_long_thin_stem_is_no_ruled_line(lines):
+    image = Image.new("L", (200, 200), 245)
+    for line in lines:
+        ImageDraw.Draw(image).line(line, fill=15, width=3)
+    prepared = prepare(np.asarray(image))
+    assert prepared.writing.sum() == pytest.approx((np.asarray(image) < 100).sum(), rel=0.05)  # all of the ink
+    lowest = max(y for line in lines for _, y in line)
+    assert prepared.box[1] == pytest.approx(lowest, abs=4)
+
+
 def test_specks():
     image = 1 - draw()
     rng = np.random.default_rng(3)
