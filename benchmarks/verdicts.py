@@ -84,15 +84,15 @@ def power(repeats: int, rows: int, rng: np.random.Generator) -> tuple[float, flo
     said, grids = [], []
     for _ in range(60):
         grids.append(simulated(ways=2, conditions=1, repeats=repeats, rows=rows, rng=rng))
-        _, luck = paired_luck(*grids[-1].correct()[::-1, :, 0])
+        _, luck = paired_luck(grids[-1].correct(1, 0), grids[-1].correct(0, 0))
         said.append(luck.detectable(1 - 0.05 / 6))
     gain = float(np.median(said))
     found = 0
     for _ in range(150):
         grid = simulated(ways=2, conditions=1, repeats=repeats, rows=rows, rng=rng, gain=gain)
-        value, luck = paired_luck(*grid.correct()[::-1, :, 0])
+        value, luck = paired_luck(grid.correct(1, 0), grid.correct(0, 0))
         found += luck.p_value(value) < 0.05 / 6 and value > 0
-    needed, _ = repeats_to_find(*grids[0].correct()[::-1, :, 0], 0.001, family=6)
+    needed, _ = repeats_to_find(grids[0].correct(1, 0), grids[0].correct(0, 0), 0.001, family=6)
     return 100 * gain, found / 150, "more than 100" if needed is None else str(needed)
 
 

@@ -17,7 +17,7 @@ from hypothesis import settings
 
 from pipeline.cli import main
 from pipeline.training import recipe
-from pipeline.training.task import Rows
+from pipeline.training.task import SharedRows, Split
 
 ROOT = Path(__file__).parent.parent
 COMPILING = "Compiling for this processor, once: some seconds …\n"  # said by whoever is first to train here
@@ -87,14 +87,18 @@ def quick_recipe(quick_recipe_file):
 
 @pytest.fixture
 def bars():
-    """Rows of 6×6 pictures: class 0 has a bright bar on the left, class 1 on the right, class 2 at the top."""
+    """Rows of 6×6 pictures: class 0 has a bright bar on the left, class 1 on the right, class 2 at the top.
+
+    The split "holdout" trains on the first 90 and predicts the other 30.
+    """
     rng = np.random.default_rng(1)
     labels = np.arange(120) % 3
     images = rng.integers(0, 60, (120, 6, 6), dtype=np.uint8)
     images[labels == 0, :, :2] += 150
     images[labels == 1, :, 4:] += 150
     images[labels == 2, :2, :] += 150
-    return Rows(images[:90], labels[:90], 3, images[90:], labels[90:])
+    split = Split(train=np.arange(90), validation=np.arange(90, 120))
+    return SharedRows(images=images, labels=labels, classes=3, test_images=images[:0], splits={"holdout": split})
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # From the top down; a room is a package or a file of pipeline/. Each may import what stands behind it, and no other.
 ROOMS = (
     "cli", "jobs", "web", "report", "kaggle", "prediction", "estimators", "training", "runs", "evaluation", "dataset",
-    "augment", "nn", "storage", "checks", "errors",
+    "augment", "nn", "seeds", "storage", "checks", "errors",
 )  # fmt: skip
 # These know nothing of one another.
 STRANGERS = {"nn", "augment", "dataset"}

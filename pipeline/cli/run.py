@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from pipeline.dataset import Competition
-    from pipeline.jobs.progress import RunLog
+from pipeline.cli.jobs import job_options, open_job
+from pipeline.cli.options import data_options, seed_option
 
-DEFAULT_NOISE = (0.0, 0.1, 0.2, 0.3)
+if TYPE_CHECKING:
+    from pipeline.cli.jobs import Job
+    from pipeline.training.recipe_tables import RunSettings
 
 NOISE_HELP = (
     "Noise levels σ to train at, separated by commas: standard deviations of Gaussian noise, where black is "
@@ -46,16 +48,7 @@ class NoiseLevels(click.ParamType):
 
 
 @click.command("run", short_help="The main job.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help=(
-        "Folder, zip or npz file with the data; by default data/, with Kaggle's train.csv and test.csv or its "
-        "digit-recognizer.zip. Without any data a small embedded sample is used."
-    ),
-)
-@click.option("--label-column", help="Column of train.csv that holds the labels, where it is not named label.")
-@click.option("--id-column", help="Column of test.csv that holds the ids, where it is not named id.")
+@data_options
 @click.option(
     "--recipe",
     default="default",
@@ -106,13 +99,7 @@ class NoiseLevels(click.ParamType):
         "that are sure are learnt."
     ),
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    help=("Start of all random numbers: the same seed, data and recipe give the same files on the same machine."),
-)
+@seed_option
 @click.option(
     "--submit-level",
     type=float,
@@ -129,137 +116,94 @@ class NoiseLevels(click.ParamType):
     show_default=True,
     help="Where the submission is written.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1), help="Networks trained at the same time; by default one a processor core."
-)
-@click.option("--quiet", is_flag=True, help="Print only the table and where the submission is.")
-def command(
-    data: Path | None,
-    label_column: str | None,
-    id_column: str | None,
-    recipe: str,
-    noise: tuple[float, ...] | None,
-    repeats: int | None,
-    cv: int | None,
-    holdout: float | None,
-    extra: Path | None,
-    pseudo_labels: float | None,
-    seed: int,
-    submit_level: float | None,
-    submission: Path,
-    jobs: int | None,
-    quiet: bool,
-) -> None:
+@job_options
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> None:
     """Train at several noise levels, tell what the noise did, and write a submission.
 
     Reads the data, holds out a part of the training rows, trains networks at every noise level, measures
     all of them on the same held-out rows (clean and with noise), prints the table with its verdicts,
     trains the best level again on all rows, and writes the submission. With --cv, or a recipe that asks for it,
-    a committee is trained in folds instead. Everything a run makes is kept in a folder of its own below runs/.
+    an ensemble is trained in folds instead. Everything a run makes is kept in a folder of its own below runs/.
     """
-    import time
-
     begin = time.perf_counter()
-    if not quiet:
-        print(f"Inkproof: reading {data or 'data/'}", flush=True)
+    job = open_job(context, _plan, "main folds")
 
-    from pipeline import dataset
-    from pipeline.dataset.extra import read_extra
-    from pipeline.jobs.progress import RunLog
+    from pipeline.jobs.driver import run_job
+
+    outcome = run_job(job.plan, job.options, job.run_log)
+    job.run_log.result(_results(job, outcome))
+    _say_what_next(job, outcome.folder, seconds=time.perf_counter() - begin)
+
+
+def _plan(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Kind and settings of the options' plan: noise levels, or folds where --cv or the recipe asks for them."""
     from pipeline.training import recipe as recipes
-    from pipeline.training.parallel import cores
 
-    run_log = RunLog(quiet=quiet)
-    chosen = recipes.load(recipe)
-    folds = chosen.run.folds if cv is None else cv
-    levels = noise or chosen.run.noise or ((0.0,) if folds else DEFAULT_NOISE)
-    _check_together(folds, cv, levels, submit_level, pseudo_labels)
-    competition = dataset.load(data, label_column=label_column, id_column=id_column)
-    if competition.is_sample and data is None:
-        run_log.say(
-            "No data in data/: get Kaggle's files with `python main.py fetch`\n"
-            f"(or put train.csv and test.csv there); going on with the embedded sample, {competition.name}."
-        )
-    run_log.say(
-        f"{competition.name}: {competition.train.n:,} labelled and {competition.test.n:,} unlabelled pictures of "
-        f"{competition.train.side}×{competition.train.side}, {len(competition.train.classes)} classes"
+    recipe = recipes.load(given["recipe"])
+    settings = recipe.run.settings(
+        noise=given["noise"], repeats=given["repeats"], folds=given["cv"], holdout=given["holdout"]
     )
-    names = {"label_column": label_column, "id_column": id_column}
-    more = None if extra is None else read_extra(extra, competition.train, **names)
-    if more is not None:
-        run_log.say(f"{extra}: {more.n:,} rows more to train on")
+    _check_together(settings, given)
     shared = {
-        "recipe": chosen,
-        "seed": seed,
-        "jobs": jobs or cores(),
-        "extra": more,
-        "submission": submission,
-        "command": shlex.join(["python", "main.py", *sys.argv[1:]]),
+        "recipe": recipe,
+        "seed": given["seed"],
+        "repeats": settings.repeats,
+        "holdout_share": settings.holdout,
     }
-    repeats = repeats or chosen.run.repeats
-    if folds:
-        shared |= {"folds": folds, "sigma": levels[0], "repeats": repeats or 1, "holdout": holdout or 0.0}
-        folder = _by_folds(competition, run_log, pseudo_labels=pseudo_labels, **shared)
-    else:
-        shared |= {"sigmas": levels, "repeats": repeats or 3, "holdout": holdout or 0.1, "submit_level": submit_level}
-        folder = _by_holdout(competition, run_log, **shared)
-    run_log.say(f"Everything this run made: {folder}")
-    run_log.say(f"It took {time.perf_counter() - begin:.0f} s.")
-    print(f"Submission: {submission}")
-    if competition.is_sample:
-        run_log.say("It answers the embedded sample: Kaggle has no competition for it.")
-    else:
-        message = f"Inkproof {folder.name}"
-        send = ["kaggle", "competitions", "submit", "-c", competition.name, "-f", str(submission), "-m", message]
-        run_log.say(f"Send it to Kaggle with:\n  {shlex.join(send)}")
+    if settings.folds:
+        of_folds = {"folds": settings.folds, "sigma": settings.noise[0], "pseudo_label": given["pseudo_labels"]}
+        return "folds", {**shared, **of_folds}
+    return "main", {**shared, "sigmas": settings.noise, "submit_level": given["submit_level"]}
 
 
-def _check_together(
-    folds: int, cv: int | None, levels: tuple[float, ...], submit_level: float | None, pseudo_labels: float | None
-) -> None:
+def _check_together(settings: RunSettings, given: Mapping[str, Any]) -> None:
     """Raise click.UsageError for options that do not go together."""
-    given = ", ".join(f"{level:g}" for level in levels)
-    if folds == 1:
+    levels = ", ".join(f"{level:g}" for level in settings.noise)
+    if settings.folds == 1:
         raise click.UsageError("--cv 1 is no cross-validation: give at least 2 folds, or 0 for a holdout.")
-    if folds and len(levels) > 1:
-        raise click.UsageError(f"A cross-validation trains at one noise level, found {given}: give one with --noise.")
-    if folds and submit_level is not None:
+    if settings.folds and len(settings.noise) > 1:
+        raise click.UsageError(f"A cross-validation trains at one noise level, found {levels}: give one with --noise.")
+    if settings.folds and given["submit_level"] is not None:
         raise click.UsageError(
             "--submit-level chooses among noise levels, and a cross-validation has one: leave it out."
         )
-    if not folds and pseudo_labels is not None:
+    if not settings.folds and given["pseudo_labels"] is not None:
         raise click.UsageError("--pseudo-labels goes with a cross-validation: add --cv 5.")
-    if submit_level is not None and submit_level not in levels:
+    if given["submit_level"] is not None and given["submit_level"] not in settings.noise:
         raise click.UsageError(
-            f"--submit-level {submit_level:g} is not among the noise levels {given}: choose one of them, or add it with"
-            " --noise."
+            f"--submit-level {given['submit_level']:g} is not among the noise levels {levels}: choose one of them, or "
+            "add it with --noise."
         )
 
 
-def _by_holdout(competition: Competition, run_log: RunLog, **settings: Any) -> Path:
-    from pipeline.jobs.noise_levels import Settings, run
+def _results(job: Job, outcome: Any) -> Any:
+    """What the terminal shows of the job's outcome."""
+    from rich.console import Group
+    from rich.text import Text
+
+    if job.plan.kind == "folds":
+        from pipeline.report.ensemble import ensemble_terminal
+
+        return ensemble_terminal(outcome.summary)
+
     from pipeline.report.tables import terminal_report
 
-    outcome = run(competition, Settings(**settings), run_log)
-    run_log.result(
-        terminal_report(
-            outcome.grid,
-            outcome.comparisons,
-            data=competition.name,
-            sample=competition.is_sample,
-            width=run_log.console.width,
-        )
-    )
-    for note in outcome.notes:
-        run_log.result(note)
-    run_log.say(f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because}).")
-    return outcome.folder
+    data, width = job.plan.competition, job.run_log.console.width
+    table = terminal_report(outcome.grid, outcome.comparisons, data=data.name, sample=data.is_sample, width=width)
+    submitted = [] if job.run_log.quiet else [f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because})."]
+    return Group(table, *map(Text, [*outcome.notes, *submitted]))
 
 
-def _by_folds(competition: Competition, run_log: RunLog, **settings: Any) -> Path:
-    from pipeline.jobs.cross_validation import Settings, run
-    from pipeline.report.committee import committee_terminal
-
-    outcome = run(competition, Settings(**settings), run_log)
-    run_log.result(committee_terminal(outcome.summary))
-    return outcome.folder
+def _say_what_next(job: Job, folder: Path, *, seconds: float) -> None:
+    run_log, competition = job.run_log, job.plan.competition
+    run_log.say(f"Everything this run made: {folder}")
+    run_log.say(f"Its report: {folder / 'report.html'}")
+    run_log.say(f"It took {seconds:.0f} s.")
+    print(f"Submission: {job.options.submission}")
+    if competition.is_sample:
+        run_log.say("It answers the embedded sample: Kaggle has no competition for it.")
+        return
+    message = f"Inkproof {folder.name}"
+    send = ["kaggle", "competitions", "submit", "-c", competition.name, "-f", str(job.options.submission)]
+    run_log.say(f"Send it to Kaggle with:\n  {shlex.join([*send, '-m', message])}")

@@ -85,8 +85,9 @@ def _train_on_sample(runs: Path) -> Path:
     """A run of the main job on the embedded sample; gives its folder."""
     from pipeline.dataset import load
     from pipeline.dataset.sample import write
-    from pipeline.jobs.noise_levels import Settings
-    from pipeline.jobs.noise_levels import run as run_main_job
+    from pipeline.jobs.driver import run_job
+    from pipeline.jobs.noise_levels import NoiseLevels
+    from pipeline.jobs.plan import JobOptions
     from pipeline.jobs.progress import RunLog
     from pipeline.training import recipe
     from pipeline.training.parallel import cores
@@ -94,12 +95,8 @@ def _train_on_sample(runs: Path) -> Path:
     click.echo("No run below runs/ yet: training the default recipe on the embedded sample (8×8 digits) first")
     sample = Path("data/sample")
     write(sample)
-    settings = Settings(
-        recipe=recipe.load("default"),
-        repeats=1,
-        jobs=cores(),
-        runs=runs,
-        submission=Path("submissions/sample.csv"),
-        command="python main.py serve",
+    plan = NoiseLevels(competition=load(sample), recipe=recipe.load("default"), repeats=1)
+    options = JobOptions(
+        jobs=cores(), runs=runs, submission=Path("submissions/sample.csv"), command="python main.py serve"
     )
-    return run_main_job(load(sample), settings, RunLog()).folder
+    return run_job(plan, options, RunLog()).folder

@@ -1,4 +1,4 @@
-"""Committees: what weight each member's probabilities get, chosen on rows that no member was trained on.
+"""Ensemble weights: what weight each member's probabilities get, chosen on rows that no member was trained on.
 
 The weights are those of a mixture: the rows' likelihood under Σ w·p is concave in w, and expectation-maximisation
 (Dempster, Laird and Rubin 1977) climbs to its one maximum without a step size.
@@ -47,25 +47,25 @@ def views_help(views: np.ndarray, labels: np.ndarray) -> bool:
     return bool((members.mean(axis=0).argmax(axis=1) == labels).sum() > alone)
 
 
-def nested(
+def nested_out_of_fold(
     views: np.ndarray,
     labels: np.ndarray,
     fold: np.ndarray,
     choose: Callable[[np.ndarray, np.ndarray], tuple[bool, np.ndarray]],
 ) -> np.ndarray:
-    """Honest probabilities (n, classes) of the committee: each fold's by what the other folds chose.
+    """Honest probabilities (n, classes) of the ensemble: each fold's by what the other folds chose.
 
     views (members, views, n, classes) out-of-fold probabilities, labels (n,), fold (n,) of each row.
     choose(views, labels) → (whether to average over the views, weights of the members).
     """
     honest = np.empty(views.shape[2:], np.float64)
-    for one in np.unique(fold):
-        here = fold == one
+    for number in np.unique(fold):
+        here = fold == number
         averaged, weights = choose(views[:, :, ~here], labels[~here])
-        honest[here] = blended(seen(views[:, :, here], averaged), weights)
+        honest[here] = blended(average_views(views[:, :, here], averaged), weights)
     return honest
 
 
-def seen(views: np.ndarray, averaged: bool) -> np.ndarray:
+def average_views(views: np.ndarray, averaged: bool) -> np.ndarray:
     """(members, n, classes): the average of views (members, views, n, classes), or the first of them."""
     return views.mean(axis=1) if averaged else views[:, 0]

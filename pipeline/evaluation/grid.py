@@ -6,12 +6,26 @@ Nothing is averaged here. Accuracies, intervals, tables and figures are all draw
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from pipeline.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """Where a test condition stands among those that differ from it in one number.
+
+    family: what they share, such as "σ", "shift right" or "pgd Linf". strength: σ, pixels, degrees, severity or ε;
+    0 is the clean picture.
+    """
+
+    kind: Literal["noise", "shift", "turn", "corruption", "attack"]
+    family: str
+    strength: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +88,21 @@ class Grid:
         """R, the number of models for each trained row."""
         return self.predictions.shape[1]
 
-    def correct(self) -> np.ndarray:
-        """(T, R, C, n) bool: which rows each model got right."""
-        return self.predictions == self.labels
+    def correct(self, row: int, column: int) -> np.ndarray:
+        """(R, n) bool: which rows each model of that trained row got right under that condition."""
+        return self.predictions[row, :, column] == self.labels
+
+    def right(self) -> np.ndarray:
+        """(T, R, C) int64: how many rows each model got right. A cell at a time: the whole would double the memory."""
+        cells = [
+            [self.correct(row, column).sum(axis=-1) for column in range(len(self.conditions))]
+            for row in range(len(self.trained))
+        ]
+        return np.array(cells, np.int64).swapaxes(1, 2)
 
     def accuracy(self) -> np.ndarray:
         """(T, R, C) float64: the share of rows that each model got right, 0 to 1."""
-        return self.correct().mean(axis=-1)
+        return self.right() / self.rows
 
     def trained_index(self, name: str) -> int:
         """Position of a trained row's name. Raises UsageError."""
@@ -96,11 +118,50 @@ class Grid:
         Keys: train, repeat (1 … R), test, rows, correct, accuracy (0 to 1).
         """
         places = itertools.product(self.trained, range(1, self.repeats + 1), self.conditions)
-        correct = self.correct().sum(axis=-1, dtype=np.int64).ravel().tolist()
+        correct = self.right().ravel().tolist()
         return [
             {"train": train, "repeat": repeat, "test": test, "rows": self.rows, "correct": n, "accuracy": n / self.rows}
             for (train, repeat, test), n in zip(places, correct, strict=True)
         ]
+
+
+class GridFold:
+    """Folds the probabilities of one network after the other into a Grid, and keeps no probabilities of any.
+
+    What stays is int16 predictions (T, R, C, n) and running sums (T, C, n, k) float32 over the R repeats; sums depend
+    in their last bits on the order of the networks. first (T, n, k) float32: the first repeat's probabilities under
+    the first condition, the clean one.
+    """
+
+    def __init__(
+        self, *, trained: Sequence[str], repeats: int, conditions: Sequence[str], labels: np.ndarray, classes: int
+    ) -> None:
+        shape = (len(trained), len(conditions), len(labels))
+        self.trained, self.conditions, self.labels = tuple(trained), tuple(conditions), labels
+        self.predictions = np.full((shape[0], repeats, *shape[1:]), -1, np.int16)
+        self.sums = np.zeros((*shape, classes), np.float32)
+        self.first = np.zeros((shape[0], shape[2], classes), np.float32)
+
+    def add(self, trained: str, repeat: int, probabilities: Mapping[str, np.ndarray]) -> None:
+        """Fold in one network: condition → probabilities (n, k); conditions that the grid does not have are left."""
+        row = self.trained.index(trained)
+        for column, condition in enumerate(self.conditions):
+            found = probabilities[condition]
+            self.predictions[row, repeat, column] = found.argmax(axis=-1)
+            self.sums[row, column] += found
+        if repeat == 0:
+            self.first[row] = probabilities[self.conditions[0]]
+
+    def mean(self, condition: str) -> np.ndarray:
+        """(T, n, k) float32: the probabilities under that condition, averaged over the repeats."""
+        return self.sums[:, self.conditions.index(condition)] / np.float32(self.predictions.shape[1])
+
+    def grid(self) -> Grid:
+        """The grid, when every network is in it. Raises ValueError before."""
+        if self.predictions.min() < 0:
+            raise ValueError("a network is missing from the grid")
+        averaged = self.sums.argmax(axis=-1).astype(np.int16)
+        return Grid(self.trained, self.conditions, self.labels, self.predictions, averaged)
 
 
 def _index(name: str, names: tuple[str, ...], what: str) -> int:

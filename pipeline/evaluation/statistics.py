@@ -186,8 +186,7 @@ def compare_to_baseline(grid: Grid, baseline: str, conditions: Sequence[str]) ->
     base = grid.trained_index(baseline)
     columns = [grid.condition_index(name) for name in conditions]
     pairs = [(row, column) for column in columns for row in range(len(grid.trained)) if row != base]
-    correct = grid.correct()
-    found = [paired_luck(correct[row, :, column], correct[base, :, column]) for row, column in pairs]
+    found = [paired_luck(grid.correct(row, column), grid.correct(base, column)) for row, column in pairs]
     p_values = [luck.p_value(value) for value, luck in found]
     comparisons = []
     for (row, column), (value, luck), p, p_holm, left in zip(
@@ -245,8 +244,7 @@ def repeats_to_find(
 
 def cell_estimates(grid: Grid) -> list[list[Estimate]]:
     """The accuracy in each cell of the table (T lists of C), shares 0 to 1: accuracy_interval of its repeats."""
-    correct = grid.correct()
     return [
-        [accuracy_interval(correct[row, :, column]) for column in range(len(grid.conditions))]
+        [accuracy_interval(grid.correct(row, column)) for column in range(len(grid.conditions))]
         for row in range(len(grid.trained))
     ]

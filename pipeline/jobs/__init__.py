@@ -1,1 +1,29 @@
-"""What a command runs: the main job, comparison, cross-validation and search."""
+"""What a command runs: one driver, and a plan for each kind of job.
+
+plan.py              what a job is: settings, identity, the workbench that the driver hands it
+driver.py            run folder, ledger, lock, checkpoints, resume, engine, report: for every job
+matrix.py            ways of training × test conditions, folded into a grid
+noise_levels.py      the main job; compare/, cross_validation.py and tuning/ are the other plans
+ensemble.py          what a cross-validation chooses on out-of-fold rows
+models.py            model files, test-time augmentation, the submission
+progress.py          what a job says while it runs
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Kind → where its plan stands; imported only when it is needed, for a search brings Optuna.
+PLANS = {
+    "main": "pipeline.jobs.noise_levels:NoiseLevels",
+    "folds": "pipeline.jobs.cross_validation:CrossValidation",
+    "compare": "pipeline.jobs.compare.job:Comparison",
+    "tune": "pipeline.jobs.tuning.search:Search",
+}
+
+
+def plan_class(kind: str) -> Any:
+    """The Plan of that kind of job."""
+    module, _, name = PLANS[kind].partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,276 +1,349 @@
-"""The main job by folds: every row is answered by networks that never saw it, and the folds' networks submit together.
+"""Cross-validation: every row is answered by networks that never saw it, and the folds' networks submit together.
 
     labelled rows ─ (holdout) ─ folds ─ fits: members × repeats × folds ─┬─ out-of-fold answers ─ weights, views
                                                                           └─ answers to the test rows ─ submission
 
-Whatever is chosen is chosen on out-of-fold rows. The committee's own figure is nested: the rows of each fold are
+Whatever is chosen is chosen on out-of-fold rows. The ensemble's own figure is nested: the rows of each fold are
 answered with what the other folds chose.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from pipeline import storage
-from pipeline.dataset import Competition, Digits
+from pipeline.dataset import Digits
 from pipeline.dataset.split import stratified_folds
 from pipeline.errors import UsageError
-from pipeline.evaluation.ensemble_weights import blended, nested, seen
+from pipeline.evaluation.ensemble_weights import average_views, blended, nested_out_of_fold
 from pipeline.evaluation.leakage import data_warnings, suspicion
+from pipeline.evaluation.mistakes import surest_mistakes
 from pipeline.evaluation.robustness.conditions import Condition
+from pipeline.evaluation.scores import EnsembleSummary, Score
 from pipeline.evaluation.statistics import Estimate, wilson_interval
-from pipeline.jobs.common import extra_record, in_ledger, save_models, shared_rows, submit_labels, views_of
-from pipeline.jobs.ensemble import Answers, choose, pseudo_labels, pseudo_sentence, views_sentence
-from pipeline.jobs.noise_levels import holdout_of
-from pipeline.jobs.progress import RunLog
-from pipeline.prediction.confidence_threshold import DistortedHoldout, measure
-from pipeline.report.committee import Score, Summary, committee_figure, committee_markdown, folds_csv
-from pipeline.report.figures import save_figure
+from pipeline.jobs.ensemble import EnsembleFold, EnsembleShape, choose, pseudo_labels, pseudo_sentence, views_sentence
+from pipeline.jobs.matrix import distorted_holdout
+from pipeline.jobs.models import save_model, views_of, write_labels
+from pipeline.jobs.plan import SUBMITTED, Plan, Workbench
+from pipeline.prediction.confidence_threshold import measure, training_style
 from pipeline.runs.ledger.comparison import save_holdout
-from pipeline.runs.run_folder import data_record, holdout_record, versions
+from pipeline.runs.run_folder import HeldOut, holdout_record, save_arrays, save_held_out
+from pipeline.seeds import Stream, generator
 from pipeline.training import recipe as recipes
-from pipeline.training.parallel import run_fits
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import Part, Rows, TrainingResult, TrainingTask
+from pipeline.training.task import SharedRows, Split, TrainingResult, TrainingTask
 
-# First number of the key that a part's randomness follows from, so that no two share a stream.
-FOLDS, FITS, STRANGERS = range(20, 23)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the run command was asked for. sigma: noise level σ of training; holdout: a share of the rows, or 0.
-
-    pseudo_labels: probability from which a test row is trained on with the answer that it got; None for never.
-    extra: rows to train on beside the competition's own, or None.
-    """
-
-    recipe: Recipe
-    folds: int
-    sigma: float = 0.0
-    repeats: int = 1
-    holdout: float = 0.0
-    seed: int = 0
-    jobs: int = 1
-    pseudo_labels: float | None = None
-    extra: Digits | None = None
-    submission: Path = Path("submissions/submission.csv")
-    runs: Path = Path("runs")
-    command: str = "python main.py run --cv 5"
+MISTAKES_PICTURED = 12  # of each member and of the ensemble
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What the folds found, and where everything lies."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CrossValidationOutcome:
+    """What the folds came to."""
 
-    folder: Path
-    summary: Summary
-
-
-def run(competition: Competition, settings: Settings, run_log: RunLog) -> Outcome:
-    """The whole job; everything it makes lies in a new folder below settings.runs. Raises InkproofError."""
-    _members(settings), views_of(settings.recipe, settings.seed)  # wrong names are told before the run has a folder
-    return in_ledger(competition, settings, run_log, lambda folder: _run(competition, settings, run_log, folder))
+    folder: Any
+    record: Mapping[str, Any]
+    summary: EnsembleSummary
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoldRows:
     """Which labelled rows do what.
 
-    pool (n,): the rows that the folds are of; labels (n,) theirs. folds: pairs of rows to learn and rows to be asked
-    about, indices into the pool; fold_of (n,): in which of them each is asked about. kept: rows that no fold has.
+    pool (n,): the rows that the folds are of; labels (n,) theirs. folds: pairs of rows to train on and to predict,
+    indices into the pool; fold_of (n,): in which of them each is predicted. held_out: rows that no fold has.
     """
 
     pool: np.ndarray
     labels: np.ndarray
     folds: list[tuple[np.ndarray, np.ndarray]]
     fold_of: np.ndarray
-    kept: np.ndarray
+    held_out: np.ndarray
 
-    @classmethod
-    def of(cls, train: Digits, settings: Settings) -> Split:
-        """The held-out rows are those that the main job holds out from the same seed."""
-        pool, kept = np.arange(train.n), np.arange(0)
-        if settings.holdout:
-            pool, kept = holdout_of(train, settings.holdout, settings.seed)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CrossValidation(Plan):
+    """sigma: noise level σ of training. repeats: networks of each member in each fold. holdout_share: of rows, or 0.
+
+    pseudo_label: probability from which a test row is trained on with the answer that it got; None for never.
+    """
+
+    kind: ClassVar[str] = "folds"
+
+    folds: int
+    sigma: float = 0.0
+    repeats: int = 1
+    holdout_share: float = 0.0
+    pseudo_label: float | None = None
+
+    @property
+    def members(self) -> list[Recipe]:
+        """The recipes whose networks make the ensemble. Raises UsageError for one that stands twice."""
+        members = [self.recipe, *(recipes.load(name) for name in self.recipe.run.partners)]
+        if len({member.name for member in members}) < len(members):
+            raise UsageError(f"The partners of recipe {self.recipe.name} must be other recipes than itself.")
+        return members
+
+    @property
+    def views(self) -> tuple[Condition, ...]:
+        return (Condition("clean", "σ", 0.0, self.seed), *views_of(self.recipe, self.seed))
+
+    def check(self) -> None:
+        _ = self.members, self.views
+
+    def split(self) -> FoldRows:
+        """The folds, and the rows held out of all of them: those that every job of this seed holds out."""
+        train = self.competition.train
+        pool, held_out = np.arange(train.n), np.arange(0)
+        if self.holdout_share:
+            pool, held_out = self.holdout(self.holdout_share)
         labels = train.labels[pool]
-        folds = stratified_folds(labels, settings.folds, rng=np.random.default_rng([settings.seed, FOLDS]))
+        folds = stratified_folds(labels, self.folds, rng=generator(self.seed, Stream.FOLDS))
         fold_of = np.empty(len(pool), np.int64)
-        for number, (_, held) in enumerate(folds):
-            fold_of[held] = number
-        return cls(pool, labels, folds, fold_of, kept)
+        for number, (_, predicted) in enumerate(folds):
+            fold_of[predicted] = number
+        return FoldRows(pool=pool, labels=labels, folds=folds, fold_of=fold_of, held_out=held_out)
+
+    def work(self, bench: Workbench) -> CrossValidationOutcome:
+        train, members, split = self.competition.train, self.members, self.split()
+        bench.run_log.say(
+            f"{len(split.pool):,} rows in {self.folds} folds, {len(split.held_out):,} rows held out of all of them; in "
+            f"each fold {' + '.join(member.name for member in members)}, networks of each: {self.repeats}, "
+            f"at σ {self.sigma:g}"
+        )
+        for sentence in data_warnings(train.images[split.pool], self.competition.test.images, split.fold_of):
+            bench.run_log.say(sentence)
+        shared = self._shared(split)
+        fits = _FoldFits(self, bench, split, final=self.pseudo_label is None)
+        bench.train(self.tasks(), shared, fits.fold, title="Training in folds")
+        notes = []
+        if self.pseudo_label is not None:
+            before = fits.ensemble.plain_classes()
+            shared, added = self._with_pseudo_labels(shared, fits.ensemble)
+            fits = _FoldFits(self, bench, split, final=True)
+            again = [replace(task, name=f"{task.name}, pseudo-labels") for task in self.tasks()]
+            bench.train(again, shared, fits.fold, title="Training with pseudo-labels")
+            notes.append(pseudo_sentence(before, fits.ensemble.plain_classes(), split.labels, added))
+        return self._finish(bench, split, fits, notes)
+
+    def _shared(self, split: FoldRows) -> SharedRows:
+        """All labelled rows; test rows with the held-out ones behind them, which every fold's networks predict."""
+        splits = {
+            _fold_name(number): Split(
+                train=self.with_extra(split.pool[learnt]), validation=split.pool[predicted], test=True
+            )
+            for number, (learnt, predicted) in enumerate(split.folds)
+        }
+        shared = self.shared_rows(splits)
+        held_out = self.competition.train.images[split.held_out]
+        return replace(shared, test_images=np.concatenate([shared.test_images, held_out]))
+
+    def _with_pseudo_labels(self, shared: SharedRows, ensemble: EnsembleFold) -> tuple[SharedRows, float]:
+        """The same splits with the test rows that each fold's networks were sure of; how many these are on average."""
+        labels = [
+            pseudo_labels(probabilities, self.pseudo_label, self.competition.test.n)
+            for probabilities in ensemble.test_of_fold
+        ]
+        splits = {
+            _fold_name(number): replace(shared.splits[_fold_name(number)], pseudo_labels=found)
+            for number, found in enumerate(labels)
+        }
+        return replace(shared, splits=splits), float(np.mean([(found >= 0).sum() for found in labels]))
+
+    def tasks(self) -> list[TrainingTask]:
+        """Fold by fold, in it repeat by repeat, in it member by member."""
+        return [
+            TrainingTask(
+                name=f"{member.name}, repeat {repeat + 1}, fold {fold + 1}",
+                trained=member.name,
+                recipe=member,
+                sigma=self.sigma,
+                repeat=repeat,
+                fold=fold,
+                member=place,
+                final=True,
+                key=(self.seed, Stream.FOLD_FITS, place, repeat, fold),
+                split=_fold_name(fold),
+                # The first networks alone tell when all of them may be sure.
+                conditions=(*self.views, *([distorted_holdout(self.seed)] if fold == repeat == 0 else [])),
+            )
+            for fold in range(self.folds)
+            for repeat in range(self.repeats)
+            for place, member in enumerate(self.members)
+        ]
+
+    def _finish(self, bench: Workbench, split: FoldRows, fits: _FoldFits, notes: list[str]) -> CrossValidationOutcome:
+        """Choose on out-of-fold rows, score, write; the submission last."""
+        train, test, ensemble, folder = self.competition.train, self.competition.test, fits.ensemble, bench.folder
+        averaged, weights = choose(ensemble.by_member, split.labels)
+        if len(self.views) > 1:
+            notes.append(views_sentence(ensemble, split.labels, averaged))
+        nested = nested_out_of_fold(ensemble.by_member, split.labels, split.fold_of, choose)
+        right = nested.argmax(axis=1) == split.labels
+        final = blended(average_views(ensemble.test, averaged), weights)
+        held_out_right = final[test.n :].argmax(axis=1) == train.labels[split.held_out]
+        notes += _doubts(right, held_out_right)
+        names = [member.name for member in self.members]
+        summary = EnsembleSummary(
+            scores=(*fits.scores(), fits.score("all together", right[None], networks=len(self.tasks()))),
+            weights=dict(zip(names, weights.tolist(), strict=True)),
+            holdout=_accuracy(held_out_right) if len(split.held_out) else None,
+            notes=tuple(notes),
+            data=self.competition.name,
+            rows=len(split.pool),
+            held_out=len(split.held_out),
+            sample=self.competition.is_sample,
+        )
+        fits.save_models()
+        if len(split.held_out):
+            save_holdout(folder, split.held_out, held_out_right)
+        else:
+            save_holdout(folder, split.pool, right)
+        members = average_views(ensemble.by_member, False)
+        save_held_out(folder, _held_out(train, split, members, nested))
+        save_arrays(
+            folder / "out_of_fold.npz",
+            rows=split.pool,
+            fold=split.fold_of,
+            labels=split.labels,
+            members=ensemble.by_member,
+            ensemble=nested.astype(np.float32),
+        )
+        save_arrays(
+            folder / "test.npz", members=ensemble.test[:, :, : test.n], ensemble=final[: test.n].astype(np.float32)
+        )
+        self._write_tables(bench, summary)
+        write_labels(self.competition, train.classes[final[: test.n].argmax(axis=1)], folder / SUBMITTED)
+        record = self._record(bench, summary, _accuracy(right), averaged) | {"fits": fits.record}
+        return CrossValidationOutcome(folder=folder, record=record, summary=summary)
+
+    def _write_tables(self, bench: Workbench, summary: EnsembleSummary) -> None:
+        from pipeline.report.ensemble import ensemble_figure, ensemble_markdown, folds_csv
+        from pipeline.report.figures import save_figure
+
+        storage.write_text(bench.folder / "folds.csv", folds_csv(summary.scores))
+        storage.write_text(bench.folder / "table.md", ensemble_markdown(summary))
+        save_figure(ensemble_figure(summary), bench.folder / "folds")
+
+    def _record(
+        self, bench: Workbench, summary: EnsembleSummary, out_of_fold: Estimate, averaged: bool
+    ) -> dict[str, Any]:
+        """What run.json keeps. Accuracies are shares of 1, intervals at 95 %."""
+        networks = f"{len(summary.weights)} × {self.repeats} × {self.folds} networks"
+        figure = holdout_record(out_of_fold, summary.rows, f"{networks}, each row by those of them that did not see it")
+        if summary.holdout is not None:
+            figure = holdout_record(summary.holdout, summary.held_out, f"{networks}, probabilities averaged")
+        return {
+            "holdout": figure,
+            "out_of_fold": out_of_fold._asdict(),
+            "folds": self.folds,
+            "repeats": self.repeats,
+            "sigma": self.sigma,
+            "pseudo_labels": self.pseudo_label,
+            "trained": [*summary.weights, summary.scores[-1].name],
+            "shown": summary.scores[-1].name,
+            "summary": asdict(summary),
+            "views": list(self.recipe.run.views) if averaged else [],
+            "submission": str(bench.options.submission),
+        }
 
 
-def _run(competition: Competition, settings: Settings, run_log: RunLog, folder: Path) -> tuple[Outcome, dict[str, Any]]:
-    begin = time.perf_counter()
-    train, test = competition.train, competition.test
-    members = _members(settings)
-    views = [Condition("clean", "σ", 0.0, settings.seed), *views_of(settings.recipe, settings.seed)]
-    split = Split.of(train, settings)
-    run_log.say(
-        f"{len(split.pool):,} rows in {settings.folds} folds, {len(split.kept):,} rows held out of all of them; in "
-        f"each fold {' + '.join(member.name for member in members)}, networks of each: {settings.repeats}, "
-        f"at σ {settings.sigma:g}"
-    )
-    for sentence in data_warnings(train.images[split.pool], test.images, split.fold_of):
-        run_log.say(sentence)
+class _FoldFits:
+    """What the fits of all folds are folded into: the ensemble's answers and, where they are final, model files."""
 
-    rows, extra = _rows(competition, settings, split.kept)
-    tasks = _tasks(settings, members, views, split, extra)
+    def __init__(self, plan: CrossValidation, bench: Workbench, split: FoldRows, *, final: bool) -> None:
+        train = plan.competition.train
+        self.plan, self.split, self.final, self.models = plan, split, final, bench.folder / "models" / "final"
+        shape = EnsembleShape(
+            members=len(plan.members),
+            repeats=plan.repeats,
+            views=[view.name for view in plan.views],
+            classes=len(train.classes),
+            fold_rows=[predicted for _, predicted in split.folds],
+            test_rows=plan.competition.test.n + len(split.held_out),
+        )
+        self.ensemble = EnsembleFold(shape, pseudo_labels=plan.pseudo_label is not None)
+        self.distorted = np.zeros((len(split.folds[0][1]), shape.classes), np.float32)
+        self.style = training_style(train.images)
+        self.pictures: dict[str, Any] | None = None
+        self.waiting: list[tuple[TrainingTask, TrainingResult]] = []
+        self.record: list[dict[str, Any]] = []
 
-    def answers_of(tasks: list[TrainingTask], what: str) -> tuple[list[TrainingResult], Answers]:
-        with run_log.fits(what, tasks) as on_epoch:
-            found = run_fits(tasks, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
-        return found, Answers.of(found, [held for _, held in split.folds], members=len(members), views=len(views))
+    def fold(self, task: TrainingTask, result: TrainingResult) -> None:
+        self.ensemble.add(task, result)
+        self.record.append(
+            {"trained": task.trained, "repeat": task.repeat, "fold": task.fold, "file": task.file_name}
+            | {"cpu_seconds": round(result.cpu_seconds, 1)}
+        )
+        if task.fold == task.repeat == 0:
+            self.distorted += result.probabilities[distorted_holdout(self.plan.seed).name][: len(self.distorted)]
+        if not self.final:
+            return
+        self.waiting.append((task, replace(result, probabilities={}, history=[])))
+        if task.fold == task.repeat == 0 and task.member + 1 < len(self.plan.members):
+            return  # what all of them may be sure of is not known yet
+        self.save_models()
 
-    results, answers = answers_of(tasks, "Training in folds")
-    notes = []
-    if settings.pseudo_labels is not None:
-        before, tasks = answers, _taught(tasks, answers, settings, test.n)
-        results, answers = answers_of(tasks, "Training with pseudo-labels")
-        taught = np.mean([(task.part.pseudo_labels >= 0).sum() for task in tasks])
-        notes.append(pseudo_sentence(before, answers, split.labels, float(taught)))
+    def save_models(self) -> None:
+        """Write the models of fits that have none yet."""
+        if self.pictures is None:
+            mean = self.distorted / np.float32(len(self.plan.members))
+            self.pictures = measure(self.style, mean, self.split.labels[self.split.folds[0][1]])
+        for task, result in self.waiting:
+            save_model(self.plan.competition, task, result, self.pictures, self.models)
+        self.waiting.clear()
 
-    averaged, weights = choose(answers.by_member, split.labels)
-    if len(views) > 1:
-        notes.append(views_sentence(answers, split.labels, averaged, [view.name for view in views]))
-    honest = nested(answers.by_member, split.labels, split.fold_of, choose)
-    right = honest.argmax(axis=1) == split.labels
-    final = blended(seen(answers.asked.mean(axis=0), averaged), weights)
-    right_of_kept = final[test.n :].argmax(axis=1) == train.labels[split.kept]
-    notes += _doubts(right, right_of_kept)
-    summary = Summary(
-        (*_scores(members, answers, split, results), _score("all together", len(tasks), right[None], split, None)),
-        dict(zip((member.name for member in members), weights.tolist(), strict=True)),
-        _share(right_of_kept) if len(split.kept) else None,
-        tuple(notes),
-        competition.name,
-        len(split.pool),
-        len(split.kept),
-        competition.is_sample,
-    )
+    def scores(self) -> list[Score]:
+        """Each member's networks one by one on the rows that they did not see, without views and weights."""
+        count = self.plan.repeats * self.plan.folds
+        return [
+            self.score(
+                member.name,
+                self.ensemble.plain[place] == self.split.labels,
+                networks=count,
+                cpu_seconds=float(self.ensemble.cpu_seconds[place]) / count,
+            )
+            for place, member in enumerate(self.plan.members)
+        ]
 
-    # The first networks of all were also asked about their fold's rows as written by strangers' hands.
-    first = split.folds[0][1]
-    strange = np.mean([result.probabilities[-1][: len(first)] for result in results[: len(members)]], axis=0)
-    about = measure(train.images, strange, split.labels[first])
-    save_models(competition, tasks, results, [about] * len(tasks), folder / "models" / "final")
-    submit_labels(competition, train.classes[final[: test.n].argmax(axis=1)], settings.submission)
-    save_holdout(folder, *((split.kept, right_of_kept) if len(split.kept) else (split.pool, right)))
-    held = {"rows": split.pool, "fold": split.fold_of, "labels": split.labels, "members": answers.held}
-    _save_arrays(folder / "out_of_fold.npz", **held, committee=honest)
-    _save_arrays(folder / "test.npz", members=answers.asked.mean(axis=0)[:, :, : test.n], committee=final[: test.n])
-    storage.write_text(folder / "folds.csv", folds_csv(summary.scores))
-    storage.write_text(folder / "table.md", committee_markdown(summary))
-    save_figure(committee_figure(summary), folder / "folds")
-    record = {
-        **_record(competition, settings, summary, _share(right)),
-        "views": list(settings.recipe.run.views) if averaged else [],
-        "seconds": round(time.perf_counter() - begin, 1),
-        "fit_cpu_seconds": [round(result.cpu_seconds, 1) for result in results],
-    }
-    return Outcome(folder, summary), record
+    def score(self, name: str, right: np.ndarray, *, networks: int, cpu_seconds: float | None = None) -> Score:
+        """right (any, n): which rows were answered right."""
+        folds = range(self.plan.folds)
+        return Score(
+            name=name,
+            networks=networks,
+            by_fold=tuple(float(right[:, self.split.fold_of == fold].mean()) for fold in folds),
+            accuracy=float(right.mean()),
+            cpu_seconds=cpu_seconds,
+        )
 
 
-def _share(right: np.ndarray) -> Estimate:
+def _fold_name(fold: int) -> str:
+    return f"fold {fold + 1}"
+
+
+def _accuracy(right: np.ndarray) -> Estimate:
     return wilson_interval(int(right.sum()), len(right))
 
 
 def _doubts(*right: np.ndarray) -> list[str]:
-    found = [suspicion(float(rows.mean()), len(rows)) for rows in right if len(rows)]
-    return [doubt for doubt in found if doubt]
+    doubts = [suspicion(float(rows.mean()), len(rows)) for rows in right if len(rows)]
+    return [doubt for doubt in doubts if doubt]
 
 
-def _members(settings: Settings) -> list[Recipe]:
-    members = [settings.recipe, *(recipes.load(name) for name in settings.recipe.run.partners)]
-    if len({member.name for member in members}) < len(members):
-        raise UsageError(f"The partners of recipe {settings.recipe.name} must be other recipes than itself.")
-    return members
-
-
-def _rows(competition: Competition, settings: Settings, kept: np.ndarray) -> tuple[Rows, np.ndarray]:
-    """All labelled rows, and the test rows with the held-out ones behind them; and where the extra rows stand."""
-    shared, extra = shared_rows(competition, settings.extra)
-    return replace(shared, asked=np.concatenate([shared.asked, competition.train.images[kept]])), extra
-
-
-def _taught(tasks: list[TrainingTask], answers: Answers, settings: Settings, rows: int) -> list[TrainingTask]:
-    """The same fits once more, with pseudo-labels for the test rows (the first of the asked)."""
-    each = len(tasks) // settings.folds
-    labels = [pseudo_labels(answers, fold, settings.pseudo_labels, rows) for fold in range(settings.folds)]
-    return [
-        replace(task, part=replace(task.part, pseudo_labels=labels[number // each]))
-        for number, task in enumerate(tasks)
-    ]
-
-
-def _save_arrays(path: Path, **arrays: np.ndarray) -> None:
-    with storage.atomic_file(path) as file:
-        np.savez_compressed(
-            file, **{name: a.astype(np.float32) if a.dtype == float else a for name, a in arrays.items()}
-        )
-
-
-def _record(competition: Competition, settings: Settings, run: Summary, out_of_fold: Estimate) -> dict[str, Any]:
-    """What the ledger and run.json keep. Accuracies are shares of 1, intervals at 95 %."""
-    networks = f"{len(run.weights)} × {settings.repeats} × {settings.folds} networks"
-    figure = holdout_record(out_of_fold, run.rows, f"{networks}, each row by those of them that did not see it")
-    if run.holdout is not None:
-        figure = holdout_record(run.holdout, run.held_out, f"{networks}, probabilities averaged")
-    return {
-        "kind": "folds",
-        "command": settings.command,
-        "seed": settings.seed,
-        "recipe": settings.recipe.record,
-        "data": data_record(competition),
-        "extra": extra_record(settings.extra),
-        "holdout": figure,
-        "out_of_fold": out_of_fold._asdict(),
-        "folds": settings.folds,
-        "repeats": settings.repeats,
-        "sigma": settings.sigma,
-        "pseudo_labels": settings.pseudo_labels,
-        "scores": [asdict(score) for score in run.scores],
-        "weights": dict(run.weights),
-        "notes": list(run.notes),
-        "submission": str(settings.submission),
-        "versions": versions(),
-    }
-
-
-def _tasks(
-    settings: Settings, members: list[Recipe], views: list[Condition], split: Split, extra: np.ndarray
-) -> list[TrainingTask]:
-    """Fold by fold, in it repeat by repeat, in it member by member; extra: rows that all of them learn."""
-    tasks = []
-    for fold, (learnt, held) in enumerate(split.folds):
-        part = Part(np.r_[split.pool[learnt], extra], split.pool[held], asked=True)
-        for repeat in range(settings.repeats):
-            more = [DistortedHoldout(settings.seed + STRANGERS)] if fold == repeat == 0 else []
-            for place, member in enumerate(members):
-                key = (settings.seed, FITS, place, repeat, fold)
-                name = f"{member.name}, repeat {repeat + 1}, fold {fold + 1}"
-                tasks.append(TrainingTask(name, member, settings.sigma, key, [*views, *more], part=part))
-    return tasks
-
-
-def _scores(members: list[Recipe], answers: Answers, split: Split, results: list[TrainingResult]) -> list[Score]:
-    """Each member's networks one by one on the rows that they did not see, without views and weights."""
-    scores = []
-    for place, member in enumerate(members):
-        own = results[place :: len(members)]
-        right = answers.held[place, :, 0].argmax(axis=-1) == split.labels
-        seconds = float(np.mean([result.cpu_seconds for result in own]))
-        scores.append(_score(member.name, len(own), right, split, seconds))
-    return scores
-
-
-def _score(name: str, networks: int, right: np.ndarray, split: Split, seconds: float | None) -> Score:
-    """right (any, n): which rows were answered right."""
-    by_fold = tuple(float(right[:, split.fold_of == fold].mean()) for fold in range(len(split.folds)))
-    return Score(name, networks, by_fold, float(right.mean()), seconds)
+def _held_out(train: Digits, split: FoldRows, members: np.ndarray, nested: np.ndarray) -> HeldOut:
+    """What the report shows of the out-of-fold answers; pictures only of the mistakes that it shows."""
+    answers = np.concatenate([members, nested[None].astype(np.float32)])
+    shown = [surest_mistakes(probabilities, split.labels, MISTAKES_PICTURED) for probabilities in answers]
+    pictured = np.unique(np.concatenate(shown))
+    return HeldOut(
+        labels=split.labels,
+        classes=train.classes,
+        images=train.images[split.pool[pictured]],
+        pictured=pictured,
+        averaged=answers,
+        first=answers,
+    )

@@ -1,4 +1,4 @@
-"""A committee's answers: what the networks of all folds said, and what is chosen from it on rows none of them saw."""
+"""The ensemble of a cross-validation: what its networks said, and what is chosen from it on out-of-fold rows."""
 
 from __future__ import annotations
 
@@ -7,83 +7,98 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.ensemble_weights import mixture_weights, seen, views_help
+from pipeline.evaluation.ensemble_weights import average_views, mixture_weights, views_help
 from pipeline.evaluation.statistics import mcnemar_exact
-from pipeline.training.task import TrainingResult
+from pipeline.training.task import TrainingResult, TrainingTask
 
 
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """Probabilities, float32, of M members × R repeats × F folds under V views.
+@dataclass(frozen=True, kw_only=True)
+class EnsembleShape:
+    """members, repeats, folds, views, classes: how many. test_rows: rows that no fold has; fold_rows: those of each."""
 
-    held (M, R, V, n, classes): out-of-fold, of the n rows that the folds are of.
-    asked (F, M, V, m, classes): of the m rows that no fold has, repeats averaged.
-    """
-
-    held: np.ndarray
-    asked: np.ndarray
-
-    @classmethod
-    def of(cls, results: Sequence[TrainingResult], folds: Sequence[np.ndarray], *, members: int, views: int) -> Answers:
-        """From the fits' results, which come fold by fold, in it repeat by repeat, in it member by member.
-
-        folds: the rows of each, which its fits answered before the asked rows. Answers to more than `views`
-        conditions are left aside.
-        """
-        repeats = len(results) // (len(folds) * members)
-        found = [result.probabilities[:views] for result in results]
-        classes = found[0].shape[-1]
-        held = np.empty((members, repeats, views, sum(map(len, folds)), classes), np.float32)
-        asked = np.empty((len(folds), members, views, found[0].shape[1] - len(folds[0]), classes), np.float32)
-        for fold, rows in enumerate(folds):
-            here = found[fold * repeats * members : (fold + 1) * repeats * members]
-            for member in range(members):
-                own = here[member::members]
-                for repeat, probabilities in enumerate(own):
-                    held[member, repeat][:, rows] = probabilities[:, : len(rows)]
-                asked[fold, member] = np.mean([probabilities[:, len(rows) :] for probabilities in own], axis=0)
-        return cls(held, asked)
+    members: int
+    repeats: int
+    views: Sequence[str]
+    classes: int
+    fold_rows: Sequence[np.ndarray]
+    test_rows: int
 
     @property
-    def by_member(self) -> np.ndarray:
-        """(M, V, n, classes): out-of-fold probabilities, repeats averaged."""
-        return self.held.mean(axis=1)
+    def folds(self) -> int:
+        return len(self.fold_rows)
 
-    def plain(self) -> np.ndarray:
-        """(n,) class of each row by the plain average of all networks that did not see it, as the picture is."""
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.fold_rows))
+
+
+class EnsembleFold:
+    """Folds the probabilities of M members × R repeats × F folds under V views, one network after the other.
+
+    What stays: by_member (M, V, n, k) float32 out-of-fold probabilities, repeats averaged; plain (M, R, n) int16, each
+    network's own answers to the picture as it is; test (M, V, m, k) float32, the mean over folds and repeats for rows
+    that no fold has; test_of_fold (F, m, k) float32, the mean over a fold's networks of the picture as it is, where
+    pseudo-labels are wanted. cpu_seconds (M,): processor time of each member's fits.
+    """
+
+    def __init__(self, shape: EnsembleShape, *, pseudo_labels: bool = False) -> None:
+        self.shape = shape
+        views = len(shape.views)
+        self.by_member = np.zeros((shape.members, views, shape.rows, shape.classes), np.float32)
+        self.plain = np.full((shape.members, shape.repeats, shape.rows), -1, np.int16)
+        self.test = np.zeros((shape.members, views, shape.test_rows, shape.classes), np.float32)
+        kept = shape.folds if pseudo_labels else 0
+        self.test_of_fold = np.zeros((kept, shape.test_rows, shape.classes), np.float32)
+        self.cpu_seconds = np.zeros(shape.members)
+
+    def add(self, task: TrainingTask, result: TrainingResult) -> None:
+        """Fold in the network of task.member, task.repeat and task.fold."""
+        shape, rows = self.shape, self.shape.fold_rows[task.fold]
+        for view, name in enumerate(shape.views):
+            found = result.probabilities[name]
+            self.by_member[task.member, view][rows] += found[: len(rows)] / np.float32(shape.repeats)
+            self.test[task.member, view] += found[len(rows) :] / np.float32(shape.repeats * shape.folds)
+        clean = result.probabilities[shape.views[0]]
+        self.plain[task.member, task.repeat, rows] = clean[: len(rows)].argmax(axis=-1)
+        if len(self.test_of_fold):
+            self.test_of_fold[task.fold] += clean[len(rows) :] / np.float32(shape.repeats * shape.members)
+        self.cpu_seconds[task.member] += result.cpu_seconds
+
+    def plain_classes(self) -> np.ndarray:
+        """(n,) class of each row by the plain average of all networks that did not see it, without views."""
         return self.by_member[:, 0].mean(axis=0).argmax(axis=1)
 
 
 def choose(views: np.ndarray, labels: np.ndarray) -> tuple[bool, np.ndarray]:
     """Whether to average over all views, and the members' weights, from views (M, V, n, classes) and labels (n,)."""
     averaged = views.shape[1] > 1 and views_help(views, labels)
-    return averaged, mixture_weights(seen(views, averaged), labels)
+    return averaged, mixture_weights(average_views(views, averaged), labels)
 
 
-def pseudo_labels(answers: Answers, fold: int, threshold: float, rows: int) -> np.ndarray:
-    """Answers of one fold's networks to the asked rows where they are sure, to be trained on; (m,) class or -1.
+def pseudo_labels(probabilities: np.ndarray, threshold: float, rows: int) -> np.ndarray:
+    """Answers of one fold's networks to test rows where they are sure, to be trained on; (m,) class or -1.
 
     Lee 2013. They come from the networks of this very fold, which never saw its rows, so its out-of-fold answers
-    stay honest. rows: how many of the asked rows may be given a label; held-out rows behind them never are.
+    stay honest. probabilities (m, classes). rows: how many of the rows may be given a label; held-out rows behind
+    them never are.
     """
-    probabilities = answers.asked[fold, :, 0].mean(axis=0)
     labels = np.where(probabilities.max(axis=1) >= threshold, probabilities.argmax(axis=1), -1)
     labels[rows:] = -1
     return labels
 
 
-def views_sentence(answers: Answers, labels: np.ndarray, averaged: bool, names: Sequence[str]) -> str:
-    """What averaging over the views does to out-of-fold rows, and what was done about it."""
-    members = answers.by_member.mean(axis=0)
-    alone, together = (seen(members[None], mean)[0].argmax(axis=1) == labels for mean in (False, True))
+def views_sentence(ensemble: EnsembleFold, labels: np.ndarray, averaged: bool) -> str:
+    """What test-time augmentation does to out-of-fold rows, and what was done about it."""
+    members = ensemble.by_member.mean(axis=0)
+    alone, together = (average_views(members[None], mean)[0].argmax(axis=1) == labels for mean in (False, True))
     done = "The submission averages over them." if averaged else "The submission does without them."
-    return f"Averaged over {', '.join(names)}: {_change(alone, together)}. {done}"
+    return f"Averaged over {', '.join(ensemble.shape.views)}: {_change(alone, together)}. {done}"
 
 
-def pseudo_sentence(before: Answers, after: Answers, labels: np.ndarray, taught: float) -> str:
-    """What training with pseudo-labels did to out-of-fold rows. taught: mean number of pseudo-labels of a fit."""
-    change = _change(before.plain() == labels, after.plain() == labels)
-    return f"Trained again with {taught:,.0f} test rows as they were answered: {change}."
+def pseudo_sentence(before: np.ndarray, after: np.ndarray, labels: np.ndarray, added: float) -> str:
+    """What pseudo-labels did to out-of-fold rows. before, after (n,): classes; added: mean pseudo-labels of a fit."""
+    change = _change(before == labels, after == labels)
+    return f"Trained again with {added:,.0f} test rows as they were answered: {change}."
 
 
 def _change(before: np.ndarray, after: np.ndarray) -> str:

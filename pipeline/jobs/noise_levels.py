@@ -1,17 +1,18 @@
-"""The main job, stage after stage: data → holdout → fits at every noise level → table → submission."""
+"""The main job: networks at several noise levels, what the noise did, and a submission by those of the best level.
+
+A matrix whose rows are the recipe at each σ and whose columns are the same σ's in the test pictures; then the best
+level's networks once more on all rows.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from pipeline import storage
-from pipeline.dataset import Competition, Digits
-from pipeline.dataset.split import stratified_holdout
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.leakage import data_warnings, suspicion
 from pipeline.evaluation.robustness.conditions import Condition
@@ -22,261 +23,219 @@ from pipeline.evaluation.statistics import (
     paired_difference,
     wilson_interval,
 )
-from pipeline.jobs.common import extra_record, in_ledger, save_models, shared_rows, submit_labels, views_of
-from pipeline.jobs.progress import RunLog
-from pipeline.prediction.confidence_threshold import DistortedHoldout, measure
-from pipeline.runs.ledger.comparison import save_holdout
-from pipeline.runs.run_folder import data_record, holdout_record, save_held_out, versions
-from pipeline.training.parallel import run_fits
-from pipeline.training.recipe import Recipe
-from pipeline.training.task import Part, TrainingResult, TrainingTask
+from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixResults, TrainedRow
+from pipeline.jobs.models import average_views, save_model, views_of, write_labels
+from pipeline.jobs.plan import SUBMITTED, Plan, Workbench
+from pipeline.runs.run_folder import holdout_record, save_arrays
+from pipeline.seeds import Stream, derived_seed
+from pipeline.training.recipe_tables import HOLDOUT, NOISE, REPEATS
+from pipeline.training.task import Split, TrainingResult, TrainingTask
 
-# First number of the key that a stage's randomness follows from, so that no two stages share a stream.
-SPLIT, TEST_NOISE, GRID_FITS, FINAL_FITS, STRANGERS = range(5)
+ALL_ROWS = "all rows"
 STRONG_NOISE = 0.5  # a test noise that no level is trained on by default
 VIEWS_NOTE = "Clean rows, and the submission's, are answered on average over the picture as it is and {}."
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the run command was asked for. Sigmas are noise levels σ; holdout is a share of the rows.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoiseLevelsOutcome(MatrixOutcome):
+    """level: σ of the networks that made the submission, and why that one."""
 
-    extra: rows to train on beside the competition's own, or None.
-    """
+    level: float
+    chosen_because: str
 
-    recipe: Recipe
-    sigmas: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
-    repeats: int = 3
-    holdout: float = 0.1
-    seed: int = 0
-    jobs: int = 1
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoiseLevels(Plan):
+    """sigmas: noise levels σ. repeats: networks of each. holdout_share: of the rows. submit_level: σ, or None."""
+
+    kind: ClassVar[str] = "main"
+
+    sigmas: tuple[float, ...] = NOISE
+    repeats: int = REPEATS
+    holdout_share: float = HOLDOUT
     submit_level: float | None = None
-    extra: Digits | None = None
-    submission: Path = Path("submissions/submission.csv")
-    runs: Path = Path("runs")
-    command: str = "python main.py"
 
+    @property
     def known_level(self) -> float | None:
         """The level that is submitted where the holdout has no say in it, else None."""
         return self.sigmas[0] if len(self.sigmas) == 1 else self.submit_level
 
+    @property
+    def matrix(self) -> Matrix:
+        tests = sorted({0.0, *self.sigmas, STRONG_NOISE})
+        seed = derived_seed(self.seed, Stream.TEST_CONDITIONS)
+        return Matrix(
+            rows=[TrainedRow(name=level_name(s), recipe=self.recipe, sigma=s) for s in self.sigmas],
+            repeats=self.repeats,
+            conditions=[Condition("clean" if s == 0 else level_name(s), "σ", s, seed) for s in tests],
+            views=views_of(self.recipe, self.seed),
+        )
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a run found: the grid, what it says of each level, the level submitted, where things lie.
+    def check(self) -> None:
+        views_of(self.recipe, self.seed)
 
-    notes: sentences on how it answered, and why its accuracy is suspect.
-    """
+    def work(self, bench: Workbench) -> NoiseLevelsOutcome:
+        train, test, matrix = self.competition.train, self.competition.test, self.matrix
+        train_rows, holdout_rows = self.holdout(self.holdout_share)
+        network = self.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
+        bench.run_log.say(
+            f"{len(train_rows):,} rows to train on, {len(holdout_rows):,} held out; recipe {self.recipe.name}: "
+            f"{network.params.size:,} parameters, {self.recipe.training.epochs} epochs"
+        )
+        for sentence in data_warnings(train.images, test.images, np.isin(np.arange(train.n), holdout_rows)):
+            bench.run_log.say(sentence)
+        shared = self.shared_rows(
+            {
+                SPLIT: Split(train=self.with_extra(train_rows), validation=holdout_rows),
+                ALL_ROWS: Split(train=self.with_extra(np.arange(train.n)), validation=np.arange(0), test=True),
+            }
+        )
+        results = MatrixResults(matrix, self, holdout_rows, bench, models=bench.folder / "models" / "holdout")
+        final = _FinalFits(self, bench)
 
-    folder: Path
-    grid: Grid
-    comparisons: list[Comparison]
-    level: float
-    chosen_because: str
-    notes: tuple[str, ...] = ()
+        def fold(task: TrainingTask, result: TrainingResult) -> None:
+            (final if task.final else results).fold(task, result)
+
+        # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
+        known = [] if self.known_level is None else self.final_tasks(self.known_level)
+        bench.train([*matrix.tasks(self.seed), *known], shared, fold, title="Training at each noise level")
+        grid = results.grid_fold.grid()
+        level, because = choose_level(self, grid)
+        if not known:
+            bench.run_log.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
+            bench.train(self.final_tasks(level), shared, fold, title="Training on all rows")
+        return self._finish(bench, results, final, grid, level, because)
+
+    def final_tasks(self, level: float) -> list[TrainingTask]:
+        """The submission's networks: the repeats trained on all rows, which predict the test rows under all views."""
+        return [
+            TrainingTask(
+                name=f"all rows, repeat {repeat + 1}",
+                trained=level_name(level),
+                recipe=self.recipe,
+                sigma=level,
+                repeat=repeat,
+                key=(self.seed, Stream.FINAL_FITS, repeat),
+                split=ALL_ROWS,
+                conditions=(Condition("clean", "σ", 0.0, self.seed), *self.matrix.views),
+                final=True,
+            )
+            for repeat in range(self.repeats)
+        ]
+
+    def _finish(
+        self, bench: Workbench, results: MatrixResults, final: _FinalFits, grid: Grid, level: float, because: str
+    ) -> NoiseLevelsOutcome:
+        """Tables, figure, models; the submission last."""
+        views = self.matrix.views
+        notes = [VIEWS_NOTE.format(", ".join(view.name for view in views))] if views else []
+        right = grid.averaged[grid.trained_index(level_name(level)), 0] == grid.labels
+        doubt = suspicion(right.mean(), len(right))
+        notes += [doubt] if doubt else []
+        comparisons = self._compare(grid)
+        record = results.save(grid, comparisons, stands_for=level_name(level))
+        self._write_tables(bench, grid, comparisons, notes)
+        final.save_models(results.pictures_of(level_name(level)))
+        probabilities = final.probabilities
+        save_arrays(bench.folder / "test.npz", committee=probabilities)
+        labels = self.competition.train.classes[probabilities.argmax(axis=1)]
+        write_labels(self.competition, labels, bench.folder / SUBMITTED)
+        record |= self._record(bench, grid, level, because)
+        record["fit_cpu_seconds"] = [*results.cpu_seconds, *final.cpu_seconds]
+        return NoiseLevelsOutcome(
+            folder=bench.folder,
+            record=record,
+            grid=grid,
+            comparisons=comparisons,
+            notes=notes,
+            level=level,
+            chosen_because=because,
+        )
+
+    def _compare(self, grid: Grid) -> list[Comparison]:
+        """Every level against σ 0 (or the smallest level), on clean rows and on the strongest trained noise."""
+        baseline, strongest = min(self.sigmas), max(self.sigmas)
+        noisy = [level_name(strongest)] if strongest > 0 else []
+        return compare_to_baseline(grid, level_name(baseline), ["clean", *noisy])
+
+    def _write_tables(
+        self, bench: Workbench, grid: Grid, comparisons: Sequence[Comparison], notes: Sequence[str]
+    ) -> None:
+        from pipeline.report.figures import noise_figure, save_figure
+        from pipeline.report.tables import markdown_report
+
+        about = {"data": self.competition.name, "sample": self.competition.is_sample}
+        text = "\n".join([markdown_report(grid, comparisons, **about), *(f"{note}\n" for note in notes)])
+        storage.write_text(bench.folder / "table.md", text)
+        sigmas = [condition.strength for condition in self.matrix.conditions]
+        save_figure(noise_figure(grid, sigmas, **about), bench.folder / "noise")
+
+    def _record(self, bench: Workbench, grid: Grid, level: float, because: str) -> dict[str, Any]:
+        """What run.json keeps beside the matrix. Accuracies are shares of 1, intervals at 95 %."""
+        right = int((grid.averaged[grid.trained_index(level_name(level)), 0] == grid.labels).sum())
+        of = f"{self.repeats} networks at {level_name(level)}, probabilities averaged"
+        return {
+            "holdout": holdout_record(wilson_interval(right, grid.rows), grid.rows, of),
+            "levels": {
+                name: {condition: cell._asdict() for condition, cell in zip(grid.conditions, row, strict=True)}
+                for name, row in zip(grid.trained, cell_estimates(grid), strict=True)
+            },
+            "shown": level_name(level),
+            "submitted_level": level,
+            "submitted_because": because,
+            "submission": str(bench.options.submission),
+        }
+
+
+class _FinalFits:
+    """What the submission's networks are folded into: probabilities of the test rows, and the trained values."""
+
+    def __init__(self, plan: NoiseLevels, bench: Workbench) -> None:
+        self.plan, self.folder = plan, bench.folder / "models" / "final"
+        self.sum = np.zeros((plan.competition.test.n, len(plan.competition.train.classes)), np.float32)
+        self.fits: list[tuple[TrainingTask, TrainingResult]] = []
+        self.cpu_seconds: list[float] = []
+
+    def fold(self, task: TrainingTask, result: TrainingResult) -> None:
+        self.sum += average_views(result.probabilities, self.plan.matrix.views)
+        # The repeats' values alone, until it is known what they may be sure of.
+        without = TrainingResult(values=result.values, history=[], probabilities={}, seconds=result.seconds)
+        self.fits.append((task, without))
+        self.cpu_seconds.append(round(result.cpu_seconds, 1))
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(m, classes) float32: of the test rows, averaged over networks and views."""
+        return self.sum / np.float32(len(self.fits))
+
+    def save_models(self, pictures: dict[str, Any]) -> None:
+        for task, result in self.fits:
+            save_model(self.plan.competition, task, result, pictures, self.folder)
 
 
 def level_name(sigma: float) -> str:
+    """How tables name a noise level: "σ 0.1"."""
     return f"σ {sigma:g}"
 
 
-def holdout_of(train: Digits, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on, and the holdout: the same for the main job, for folds and for a search with that seed."""
-    return stratified_holdout(train.labels, fraction, rng=np.random.default_rng([seed, SPLIT]))
-
-
-def run(competition: Competition, settings: Settings, run_log: RunLog) -> Outcome:
-    """The whole main job; everything it makes lies in a new folder below settings.runs.
-
-    Raises InkproofError; the ledger then says why, and an older submission is untouched.
-    """
-    return in_ledger(competition, settings, run_log, lambda folder: _run(competition, settings, run_log, folder))
-
-
-def _run(
-    competition: Competition, settings: Settings, run_log: RunLog, folder: Path
-) -> tuple[Outcome, dict[str, object]]:
-    begin = time.perf_counter()
-    train = competition.train
-    train_rows, holdout_rows = holdout_of(train, settings.holdout, settings.seed)
-    tests = sorted({0.0, *settings.sigmas, STRONG_NOISE})
-    conditions = [Condition("clean" if s == 0 else level_name(s), "σ", s, settings.seed + TEST_NOISE) for s in tests]
-    network = settings.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
-    run_log.say(
-        f"{len(train_rows):,} rows to train on, {len(holdout_rows):,} held out; recipe {settings.recipe.name}: "
-        f"{network.params.size:,} parameters, {settings.recipe.training.epochs} epochs"
-    )
-
-    views = views_of(settings.recipe, settings.seed)
-    notes = [VIEWS_NOTE.format(", ".join(view.name for view in views))] if views else []
-    rows, extra = shared_rows(competition, settings.extra)
-    learnt = np.concatenate([train_rows, extra])
-    for sentence in data_warnings(train.images, competition.test.images, np.isin(np.arange(train.n), holdout_rows)):
-        run_log.say(sentence)
-    held = train.take(holdout_rows)
-    tasks = [
-        TrainingTask(
-            f"{level_name(sigma)}, repeat {repeat + 1}",
-            settings.recipe,
-            sigma,
-            (settings.seed, GRID_FITS, repeat),
-            [*conditions, *views, DistortedHoldout(settings.seed + STRANGERS)],
-            part=Part(learnt, holdout_rows),
-        )
-        for repeat in range(settings.repeats)
-        for sigma in settings.sigmas
-    ]
-    # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
-    known = settings.known_level()
-    final = [] if known is None else _final_tasks(settings, known, views)
-    with run_log.fits("Training at each noise level", [*tasks, *final]) as on_epoch:
-        everything = run_fits([*tasks, *final], rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
-    results, final_results = everything[: len(tasks)], everything[len(tasks) :]
-    results = [_averaged_over_views(result, len(conditions), len(views)) for result in results]
-    strange = [result.probabilities[-1] for result in results]
-    measured = [measure(train.images, probabilities, held.labels) for probabilities in strange]
-    save_models(competition, tasks, results, measured, folder / "models" / "holdout")
-    grid = make_grid(settings, [c.name for c in conditions], held.labels, results)
-    comparisons = _compare(grid, settings)
-    level, because = choose_level(grid, settings)
-    chosen, clean = grid.trained_index(level_name(level)), grid.condition_index("clean")
-    right = grid.averaged[chosen, clean] == grid.labels
-    save_holdout(folder, holdout_rows, right)
-    save_held_out(folder, held, train.classes)
-    doubt = suspicion(right.mean(), len(right))
-    notes += [doubt] if doubt else []
-    _write_tables(competition, grid, comparisons, tests, notes, folder)
-
-    if not final:
-        run_log.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
-        final = _final_tasks(settings, level, views)
-        with run_log.fits("Training on all rows", final) as on_epoch:
-            final_results = run_fits(final, rows, jobs=settings.jobs, folder=folder / "history", on_epoch=on_epoch)
-    together = np.mean([p for p, task in zip(strange, tasks, strict=True) if task.sigma == level], axis=0)
-    about = measure(train.images, together, held.labels)
-    save_models(competition, final, final_results, [about] * len(final), folder / "models" / "final")
-    averaged = np.mean([result.probabilities for result in final_results], axis=(0, 1))
-    submit_labels(competition, train.classes[averaged.argmax(axis=1)], settings.submission)
-    record = _record(competition, settings, grid, comparisons, level, because, time.perf_counter() - begin)
-    record["fit_cpu_seconds"] = [round(result.cpu_seconds, 1) for result in (*results, *final_results)]
-    return Outcome(folder, grid, comparisons, level, because, tuple(notes)), record
-
-
-def _averaged_over_views(result: TrainingResult, conditions: int, views: int) -> TrainingResult:
-    """The answers to clean rows, the first of the conditions, averaged with those to the views, behind the others."""
-    probabilities = result.probabilities.copy()
-    probabilities[0] = probabilities[[0, *range(conditions, conditions + views)]].mean(axis=0)
-    return replace(result, probabilities=probabilities)
-
-
-def make_grid(
-    settings: Settings, conditions: Sequence[str], labels: np.ndarray, results: Sequence[TrainingResult]
-) -> Grid:
-    """The ungrouped grid from the fits' results, which come repeat by repeat and level by level.
-
-    `conditions` name the first of the conditions that the fits' rows went through.
-    """
-    stacked = np.stack([result.probabilities[: len(conditions)] for result in results])
-    by_level = stacked.reshape(settings.repeats, len(settings.sigmas), *stacked.shape[1:]).swapaxes(0, 1)
-    return Grid(
-        tuple(level_name(sigma) for sigma in settings.sigmas),
-        tuple(conditions),
-        labels,
-        by_level.argmax(axis=-1).astype(np.int16),
-        by_level.mean(axis=1).argmax(axis=-1).astype(np.int16),
-    )
-
-
-def _compare(grid: Grid, settings: Settings) -> list[Comparison]:
-    """Every level against σ 0 (or the smallest level), on clean rows and on the strongest trained noise."""
-    baseline, strongest = min(settings.sigmas), max(settings.sigmas)
-    noisy = [level_name(strongest)] if strongest > 0 else []
-    return compare_to_baseline(grid, level_name(baseline), ["clean", *noisy])
-
-
-def choose_level(grid: Grid, settings: Settings) -> tuple[float, str]:
+def choose_level(plan: NoiseLevels, grid: Grid) -> tuple[float, str]:
     """The σ to submit with, and why: the best on clean holdout rows, or the largest that ties with it.
 
-    Levels tie when the 95 % interval of their paired difference holds 0: then the one that has also
-    learned to live with noise costs nothing.
+    Levels tie when the 95 % interval of their paired difference holds 0: then the one that has also learned to live
+    with noise costs nothing.
     """
-    if settings.submit_level is not None:
-        return settings.submit_level, "as asked with --submit-level"
-    if len(settings.sigmas) == 1:
-        return settings.sigmas[0], "the only level"
-    clean = grid.correct()[:, :, grid.condition_index("clean")]
-    best = int(clean.mean(axis=(1, 2)).argmax())
+    if plan.submit_level is not None:
+        return plan.submit_level, "as asked with --submit-level"
+    if len(plan.sigmas) == 1:
+        return plan.sigmas[0], "the only level"
+    clean = [grid.correct(row, grid.condition_index("clean")) for row in range(len(plan.sigmas))]
+    best = int(np.argmax([correct.mean() for correct in clean]))
     ties = [
         sigma
-        for sigma, correct in zip(settings.sigmas, clean, strict=True)
+        for sigma, correct in zip(plan.sigmas, clean, strict=True)
         if not paired_difference(correct, clean[best]).excludes_zero()
     ]
-    chosen = max([*ties, settings.sigmas[best]])
-    if chosen == settings.sigmas[best]:
+    chosen = max([*ties, plan.sigmas[best]])
+    if chosen == plan.sigmas[best]:
         return chosen, "best on the clean holdout"
-    return chosen, f"ties with {level_name(settings.sigmas[best])}, the best on the clean holdout"
-
-
-def _final_tasks(settings: Settings, level: float, views: Sequence[Condition]) -> list[TrainingTask]:
-    """The submission's networks: the repeats trained on all rows, and asked about the test rows under all views."""
-    asked = [Condition("clean", "σ", 0.0, settings.seed), *views]
-    return [
-        TrainingTask(
-            f"all rows, repeat {repeat + 1}", settings.recipe, level, (settings.seed, FINAL_FITS, repeat), asked
-        )
-        for repeat in range(settings.repeats)
-    ]
-
-
-def _write_tables(
-    competition: Competition,
-    grid: Grid,
-    comparisons: Sequence[Comparison],
-    tests: Sequence[float],
-    notes: Sequence[str],
-    folder: Path,
-) -> None:
-    from pipeline.report.figures import noise_figure, save_figure
-    from pipeline.report.tables import grid_csv, markdown_report, table_csv
-
-    name, sample = competition.name, competition.is_sample
-    storage.write_text(folder / "grid.csv", grid_csv(grid))
-    storage.write_text(folder / "table.csv", table_csv(grid))
-    text = markdown_report(grid, comparisons, data=name, sample=sample)
-    storage.write_text(folder / "table.md", "\n".join([text, *(f"{note}\n" for note in notes)]))
-    save_figure(noise_figure(grid, tests, data=name, sample=sample), folder / "noise")
-
-
-def _record(
-    competition: Competition,
-    settings: Settings,
-    grid: Grid,
-    comparisons: Sequence[Comparison],
-    level: float,
-    because: str,
-    seconds: float,
-) -> dict[str, object]:
-    """What the ledger and run.json keep. Accuracies are shares of 1, intervals at 95 %."""
-    clean = grid.condition_index("clean")
-    chosen = grid.trained_index(level_name(level))
-    holdout = wilson_interval(int((grid.averaged[chosen, clean] == grid.labels).sum()), grid.rows)
-    return {
-        "seconds": round(seconds, 1),
-        "command": settings.command,
-        "seed": settings.seed,
-        "recipe": settings.recipe.record,
-        "data": data_record(competition),
-        "extra": extra_record(settings.extra),
-        "holdout": holdout_record(
-            holdout, grid.rows, f"{settings.repeats} networks at {level_name(level)}, probabilities averaged"
-        ),
-        "levels": {
-            name: {condition: cell._asdict() for condition, cell in zip(grid.conditions, row, strict=True)}
-            for name, row in zip(grid.trained, cell_estimates(grid), strict=True)
-        },
-        "comparisons": [asdict(one) for one in comparisons],
-        "submitted_level": level,
-        "submitted_because": because,
-        "submission": str(settings.submission),
-        "versions": versions(),
-    }
+    return chosen, f"ties with {level_name(plan.sigmas[best])}, the best on the clean holdout"

@@ -60,7 +60,7 @@ def _load(source: Callable[..., Any] | None) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.datasets import fetch_openml as source
     try:
         with _time_limit(TIME_LIMIT):
-            bunch = source("mnist_784", version=1, as_frame=False, parser="liac-arff")  # the other parser is pandas'
+            bunch = source("mnist_784", version=1, as_frame=False, parser="auto")
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
@@ -82,8 +82,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 
 def _write(path: Path, header: str, table: np.ndarray) -> Fetched:
+    import pandas as pd
+
     with atomic_file(path) as file:
-        file.write(f"{header}\n".encode())
-        for rows in np.array_split(table, max(1, len(table) // 1000)):  # a Python list of all would take gigabytes
-            file.writelines(f"{','.join(map(str, row))}\n".encode() for row in rows.tolist())
+        pd.DataFrame(table, columns=header.split(",")).to_csv(file, index=False, lineterminator="\n")
     return Fetched(path, path.stat().st_size, True)

@@ -1,13 +1,13 @@
 """What a model must know to read pictures from the world: what its training rows look like, and when it may be sure.
 
 Both are measured when it is trained and kept in its file, under PICTURES in `about`. The threshold comes from held-out
-rows rewritten as by strangers' hands: on the rows as they are, a network is right far more often than in the world.
+rows distorted as by strangers' hands: on the rows as they are, a network is right far more often than in the world.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class DistortedHoldout:
     """A test condition, as fits take it: rows as strangers would have written them, the same for every network."""
 
     seed: int
-    name: str = "strangers' hands"
+    name: str = "distorted holdout"
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """images (n, side, side) uint8, turned, slanted, stretched, bent, thicker and thinner: float32 in [0, 1]."""
@@ -42,18 +42,23 @@ class DistortedHoldout:
         return change(images * np.float32(1 / 255), rng=np.random.default_rng(self.seed))
 
 
-def measure(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """What goes into a model's `about` under PICTURES: plain JSON values.
-
-    images: the training rows (n, side, side) uint8. probabilities (m, classes): what the network, or several on
-    average, say of held-out rows after DistortedHoldout; labels (m,): their class indices.
-    """
-    measured: dict[str, Any] = {"threshold": min(calibrate(probabilities, labels, accuracy=SURE_AND_RIGHT), 1.0)}
+def training_style(images: np.ndarray) -> dict[str, float] | None:
+    """LENGTHS of the training pictures (n, side, side) uint8; None for rows without any ink, which nothing reads."""
     try:
         style = style_of(images)
-    except UsageError:  # rows without any ink: there is nothing to measure, and nothing to read either
-        return measured
-    return measured | {"style": {name: getattr(style, name) for name in LENGTHS}}
+    except UsageError:
+        return None
+    return {name: getattr(style, name) for name in LENGTHS}
+
+
+def measure(style: Mapping[str, float] | None, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """What goes into a model's `about` under PICTURES: plain JSON values.
+
+    style: of the training rows. probabilities (m, classes): what the network, or several on average, say of held-out
+    rows after DistortedHoldout; labels (m,): their class indices.
+    """
+    measured: dict[str, Any] = {"threshold": min(calibrate(probabilities, labels, accuracy=SURE_AND_RIGHT), 1.0)}
+    return measured if style is None else measured | {"style": dict(style)}
 
 
 def style_for(model: Model) -> Style:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.evaluation.grid import Axis
 from pipeline.evaluation.robustness.calibration import reliability, risk_coverage
 from pipeline.report.figures import Series, accuracy_figure, styled
 from pipeline.report.page_data import RunData
@@ -27,13 +27,18 @@ SIGMA_LABEL = "σ of the noise in the test pictures (units of the [0, 1] pixel s
 
 def figures(run: RunData) -> Iterator[tuple[str, str, Figure]]:
     """(file name, title, figure) for everything that this run can show."""
+    if run.summary is not None:
+        from pipeline.report.ensemble import ensemble_figure
+
+        yield "folds", "Members and their ensemble, fold by fold", ensemble_figure(run.summary)
     yield from _strengths(run)
     yield from _epochs(run)
     if run.certificates:
         yield "certificates", "Certified accuracy", _certified(run)
     if run.rows is not None:
         yield "calibration", "Calibration", _calibration(run)
-    yield "matrix", "The matrix", _matrix(run)
+    if run.grid is not None:
+        yield "matrix", "The matrix", _matrix(run)
 
 
 def curves(run: RunData) -> dict[str, list[tuple[float, int]]]:
@@ -43,18 +48,20 @@ def curves(run: RunData) -> dict[str, list[tuple[float, int]]]:
     """
     families: dict[str, list[tuple[float, int]]] = {}
     for column, name in enumerate(run.conditions):
-        match = re.fullmatch(r"(.+) ([0-9.]+)", name)
-        if match:
-            families.setdefault(match[1], []).append((float(match[2]), column))
+        axis = run.axes.get(name)
+        if axis is not None and axis.strength > 0:
+            families.setdefault(axis.family, []).append((axis.strength, column))
     clean = [(0.0, run.conditions.index("clean"))] if "clean" in run.conditions else []
     return {name: sorted(clean + points) for name, points in families.items() if len(points) >= 2}
 
 
 def _strengths(run: RunData) -> Iterator[tuple[str, str, Figure]]:
+    if run.grid is None:
+        return
     cells = 100 * np.array(run.cells)
     interval = f"{interval_sentence(run.repeats)} {READING}"
     for family, points in curves(run).items():
-        title, label = _axis(family, run.attacks)
+        title, label = _axis(run.axes[run.conditions[points[-1][1]]])
         x, places = np.array([value for value, _ in points]), [column for _, column in points]
         series = [Series(name, *cells[row, places].T) for row, name in enumerate(run.trained)]
         caption = f"{run.holdout:,} holdout rows of {run.record['data']['name']}, the same for every model. {interval}"
@@ -62,20 +69,21 @@ def _strengths(run: RunData) -> Iterator[tuple[str, str, Figure]]:
         yield f"against-{family.replace('σ', 'sigma').replace(' ', '-')}", title, figure
 
 
-def _axis(family: str, attacks: Sequence[str]) -> tuple[str, str]:
-    if family == "σ":
+def _axis(axis: Axis) -> tuple[str, str]:
+    """A curve's title and the label of its x axis."""
+    if axis.kind == "noise":
         return "Accuracy against noise", SIGMA_LABEL
-    if family.startswith("shift "):
-        direction = family.removeprefix("shift ")
-        return f"Accuracy against a shift {direction}", f"pixels that the test pictures are moved {direction}"
-    if family.startswith("turn "):
-        direction = family.removeprefix("turn ")
-        return f"Accuracy against a turn to the {direction}", f"degrees that the test pictures are turned {direction}"
-    if any(attack.startswith(family) for attack in attacks):
-        method, norm = family.split()
+    if axis.kind == "attack":
+        method, norm = axis.family.split()
         unit = "no pixel changes by more than ε" if norm == "Linf" else "L2 length of the change at most ε"
         return f"Accuracy against ε: {method} in {norm}", f"ε, units of the [0, 1] pixel scale ({unit})"
-    return f"Accuracy against {family}", f"severity of {family}, 0 (none) to 5"
+    if axis.kind == "corruption":
+        return f"Accuracy against {axis.family}", f"severity of {axis.family}, 0 (none) to 5"
+    direction = axis.family.split()[-1]
+    if axis.kind == "shift":
+        direction = axis.family.removeprefix("shift ")
+        return f"Accuracy against a shift {direction}", f"pixels that the test pictures are moved {direction}"
+    return f"Accuracy against a turn to the {direction}", f"degrees that the test pictures are turned {direction}"
 
 
 @dataclass(frozen=True)
@@ -150,9 +158,10 @@ def _epochs(run: RunData) -> Iterator[tuple[str, str, Figure]]:
     accuracy = lines("train_accuracy", 100) + lines("validation_accuracy", 100)
     if loss:
         parts = [Panel("Loss", "epoch", "loss", loss), Panel("Accuracy", "epoch", "accuracy (%)", accuracy)]
+        held_out, means = ("holdout", "repeats") if run.summary is None else ("the fold's rows", "folds and repeats")
         caption = (
-            "Solid: holdout, clean pictures. Dashed: training rows, changed as the row's name says and while the "
-            "weights still change. Means over repeats."
+            f"Solid: {held_out}, clean pictures. Dashed: training rows, changed as the row's name says and while the "
+            f"weights still change. Means over {means}."
         )
         yield "epochs", "Epochs", panels(run, parts, caption)
 
@@ -191,7 +200,8 @@ def _calibration(run: RunData) -> Figure:
         filled = found.rows > 0
         lines.append(Line(found.confidence[filled], found.accuracy[filled], row))
     panel = Panel("Reliability", "confidence (largest probability)", "accuracy at that confidence", lines)
-    caption = "First repeat of each, clean holdout. Below the grey line a network is surer than it may be."
+    of = "First repeat of each, clean holdout." if run.summary is None else "Out-of-fold rows."
+    caption = f"{of} Below the grey line a network is surer than it may be."
     return panels(run, [panel, _coverage(run)], caption)
 
 

@@ -6,8 +6,10 @@ page.html is the template and page.css its look; this file brings them together 
 from __future__ import annotations
 
 import io
+import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ import numpy as np
 from pipeline import storage
 from pipeline.evaluation.statistics import Estimate
 from pipeline.report.curves import figures
+from pipeline.report.ensemble import HEAD, lines, sentences
 from pipeline.report.figures import save_figure
-from pipeline.report.page_data import RunData, read_run
+from pipeline.report.page_data import RunData, read_record, run_data
 from pipeline.report.page_pictures import strips, worst_mistakes
 from pipeline.report.page_tables import confusion, tables
 from pipeline.report.style import cell_colours
@@ -26,6 +29,20 @@ from pipeline.report.tables import csv_text
 from pipeline.report.wording import SAMPLE_WARNING, SIGMA, interval_sentence, p_text, power_notes, signed
 
 HERE = Path(__file__).parent
+# Kind of job → the page's heading.
+HEADINGS = {
+    "main": "What noise in training does",
+    "compare": "What training does to robustness",
+    "folds": "What the folds' networks reach",
+    "tune": "What the search came to",
+}
+SEARCH_FIGURES = {
+    "history": "The course of the search",
+    "epochs": "Every trial as it went",
+    "slices": "Each setting against the score",
+    "parallel": "All settings together",
+    "importances": "Which settings mattered",
+}
 MOST_CLASSES = 30  # of a confusion matrix that a page can show
 LARGEST_PAGE = 2_000_000  # bytes
 NARROW = 450  # points of a figure's width
@@ -40,12 +57,13 @@ INKS = {
 }
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, record: Mapping[str, Any] | None = None) -> Path:
     """Write `folder`/report.html, report.json and report/ for the run in that folder; the page's path.
 
-    Raises UsageError or DataError for a folder that holds no finished run, StorageError by the disk.
+    record: what its run.json holds or will hold; None reads the file. Raises UsageError or DataError for a folder that
+    holds no finished run, StorageError by the disk.
     """
-    run = read_run(folder)
+    run = run_data(folder, read_record(folder) if record is None else json.loads(json.dumps(record)))
     contents = tables(run)
     for name, records in contents.items():
         storage.write_text(folder / "report" / f"{name}.csv", csv_text(records, floats=".6g"))
@@ -54,6 +72,9 @@ def write_report(folder: Path) -> Path:
         _, vector = save_figure(figure, folder / "report" / name)
         if name != "matrix":  # the page has it as a table
             drawn.append((title, _inline(vector.read_text(encoding="utf-8"), name)))
+    for name, title in SEARCH_FIGURES.items() if run.kind == "tune" else ():
+        if (folder / f"{name}.svg").exists():
+            drawn.append((title, _inline((folder / f"{name}.svg").read_text(encoding="utf-8"), name)))
     twin = {"record": dict(run.record), "tables": {name: _plain(records) for name, records in contents.items()}}
     twin["verdicts"] = verdicts(run.comparisons)
     storage.write_json(folder / "report.json", twin)
@@ -76,7 +97,13 @@ def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[t
     rows = run.rows
     shown = rows is not None and len(rows.classes) <= MOST_CLASSES
     on_clean = [one for one in run.comparisons if one.condition == "clean"]
+    ensemble = None
+    if run.summary is not None:
+        ensemble = {"head": HEAD, "lines": lines(run.summary.scores), "notes": sentences(run.summary)}
     return template.render(
+        heading=HEADINGS[run.kind],
+        ensemble=ensemble,
+        search=None if run.kind != "tune" else {**run.record["table"], "notes": run.record["notes"]},
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         run=run,
         record=run.record,
@@ -86,7 +113,7 @@ def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[t
         claim=claim(run.comparisons, run.attacks) + power_notes(on_clean),
         intervals=interval_sentence(run.repeats),
         matrix=list(zip(run.conditions, zip(*run.cells, strict=True), strict=True)),
-        strips={} if rows is None else strips(run, run.conditions),
+        strips={} if rows is None or run.grid is None else strips(run, run.conditions),
         figures=[(title, Markup(svg)) for title, svg in drawn],
         confusions=[(name, confusion(run, place).tolist()) for place, name in enumerate(run.trained)] if shown else [],
         mistakes=[(name, worst_mistakes(run, place)) for place, name in enumerate(run.trained)] if rows else [],

@@ -6,10 +6,12 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import InkproofError
+from pipeline.evaluation.mistakes import surest_mistakes
 from pipeline.evaluation.robustness.attacks import attack
 from pipeline.evaluation.robustness.conditions import condition
 from pipeline.evaluation.robustness.methods import parse_attack
@@ -50,14 +52,14 @@ def worst_mistakes(run: RunData, trained: int) -> list[Mistake]:
     """The clean holdout rows that the averaged networks got wrong, those first whose true class seemed least likely."""
     rows = run.rows
     probabilities = rows.averaged[trained]
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != rows.labels)
-    worst = wrong[np.argsort(probabilities[wrong, rows.labels[wrong]], kind="stable")][:MISTAKES]
+    worst = surest_mistakes(probabilities, rows.labels, MISTAKES)
+    pictures = dict(zip(rows.pictured.tolist(), rows.images, strict=True))
     found = []
     for row in worst.tolist():
         order = np.argsort(-probabilities[row], kind="stable")[:3]
         likely = [(str(rows.classes[place]), float(probabilities[row, place])) for place in order]
         true = str(rows.classes[rows.labels[row]])
-        found.append(Mistake(row, data_uri(rows.images[row]), true, likely[0][0], likely))
+        found.append(Mistake(row, data_uri(pictures[row]), true, likely[0][0], likely))
     return found
 
 
@@ -76,7 +78,7 @@ def strips(run: RunData, names: Sequence[str]) -> dict[str, str]:
             changed = condition(name, seed=seed).apply(images)
         else:
             try:
-                network = model.load(run.folder / "fits" / run.record["fits"][0] / "model.safetensors").network
+                network = model.load(_first_model(run)).network
             except InkproofError:
                 continue
             changed = attack(network, images, labels, *parse_attack(name), rng=np.random.default_rng(seed)).pictures
@@ -85,3 +87,11 @@ def strips(run: RunData, names: Sequence[str]) -> dict[str, str]:
         gap = np.full((changed.shape[1], 1), 90, np.uint8)
         found[name] = data_uri(np.hstack([part for picture in changed for part in (picture, gap)][:-1]))
     return found
+
+
+def _first_model(run: RunData) -> Path:
+    """The model file of the first network of a comparison."""
+    first = run.record["fits"][0]
+    if isinstance(first, str):  # as earlier versions wrote it
+        return run.folder / "fits" / first / "model.safetensors"
+    return run.folder / "fits" / "models" / f"{first['file']}.safetensors"

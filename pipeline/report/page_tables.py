@@ -14,7 +14,9 @@ COVERAGES = (1.0, 0.99, 0.95, 0.9)
 
 def tables(run: RunData) -> dict[str, list[dict[str, Any]]]:
     """File name → table, for everything that this run can tell. Shares are 0 to 1, `points` are percentage points."""
-    found = {"matrix": _matrix(run), "epochs": _epochs(run)}
+    found = {"epochs": _epochs(run)} if run.histories else {}
+    if run.grid is not None:
+        found["matrix"] = _matrix(run)
     if run.comparisons:
         found["verdicts"] = _verdicts(run)
     if run.findings:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -144,14 +141,6 @@ def grid_csv(grid: Grid) -> str:
 
 def csv_text(records: Sequence[Mapping[str, Any]], *, floats: str) -> str:
     """Records of the same keys as CSV text; floats in that format, empty where they are None or not a number."""
+    import pandas as pd
 
-    def cell(value: Any) -> Any:
-        if isinstance(value, float):
-            return "" if math.isnan(value) else format(value, floats)
-        return value
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: cell(value) for key, value in record.items()} for record in records)
-    return text.getvalue()
+    return pd.DataFrame(records).to_csv(index=False, lineterminator="\n", float_format=f"%{floats}")

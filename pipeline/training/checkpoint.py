@@ -1,11 +1,12 @@
-"""Finished fits on disk: one safetensors file each, so that an interrupted comparison loses no finished fit.
+"""Checkpoints of finished fits: one safetensors file each, so that a job that was interrupted loses no finished fit.
 
-A file holds the result, the fingerprint of the task and data it belongs to, and a checksum of itself.
+A file holds the result, the fingerprint of all that it follows from (task, rows, split, code), and a checksum.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,29 @@ from pipeline import storage
 from pipeline.errors import DataError
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.training import Epoch
-from pipeline.training.task import TrainingResult, TrainingTask
+from pipeline.training.environment import environment
+from pipeline.training.task import SharedRows, TrainingResult, TrainingTask
 
-ARRAYS = ("values", "probabilities", "certified", "radius")
+ARRAYS = ("values", "certified", "radius")
+PREDICTED = "probabilities of "  # in a tensor's name, before the condition's
 
 
-def task_fingerprint(task: TrainingTask, data: str) -> str:
-    """SHA-256 over all that a fit's result follows from. data: fingerprint of the rows and of how they are split."""
-    settings = {**asdict(task), "recipe": dict(task.recipe.content), "data": data}
+def split_fingerprints(shared: SharedRows) -> dict[str, str]:
+    """SHA-256 of each split's indices and pseudo-labels, by name."""
+    digests = {}
+    for name, split in shared.splits.items():
+        parts = (split.train, split.validation, np.array(split.test), split.pseudo_labels)
+        content = b"".join(b"none" if part is None else f"{part.shape}".encode() + part.tobytes() for part in parts)
+        digests[name] = storage.sha256_bytes(content)
+    return digests
+
+
+def task_fingerprint(task: TrainingTask, *, data: str, split: str) -> str:
+    """SHA-256 over all that a fit's result follows from.
+
+    data, split: fingerprints of the rows and of the task's split.
+    """
+    settings = {**asdict(task), "recipe": dict(task.recipe.content), "data": data, "split": split, **environment()}
     return storage.sha256_bytes(json.dumps(settings, sort_keys=True, default=list).encode())
 
 
@@ -32,11 +48,14 @@ def save_checkpoint(path: Path, result: TrainingResult, fingerprint: str) -> Non
     from safetensors.numpy import save
 
     arrays = {name: getattr(result, name) for name in ARRAYS if getattr(result, name) is not None}
+    arrays |= {f"{PREDICTED}{name}": np.ascontiguousarray(found) for name, found in result.probabilities.items()}
     header = {
         "fingerprint": fingerprint,
+        "conditions": list(result.probabilities),
         "history": [asdict(epoch) for epoch in result.history],
         "findings": [asdict(finding) for finding in result.findings],
         "seconds": result.seconds,
+        "cpu_seconds": result.cpu_seconds,
     }
     text = json.dumps({**header, "sha256": _checksum(header, arrays)}, ensure_ascii=False)
     storage.write_bytes(path, save(arrays, metadata={"fit": text}))
@@ -56,19 +75,19 @@ def load_checkpoint(path: Path, fingerprint: str | None = None) -> TrainingResul
         if header.pop("sha256") != _checksum(header, arrays):
             raise ValueError("its content does not match its checksum")
         if fingerprint not in (None, header["fingerprint"]):
-            raise ValueError("it belongs to other settings or data")
+            raise ValueError("it belongs to other settings, data or code")
         return TrainingResult(
             history=[Epoch(**epoch) for epoch in header["history"]],
             findings=tuple(Finding(**finding) for finding in header["findings"]),
+            probabilities={name: arrays[PREDICTED + name] for name in header["conditions"]},
             seconds=header["seconds"],
+            cpu_seconds=header["cpu_seconds"],
             **{name: arrays.get(name) for name in ARRAYS},
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is not a finished fit ({error}): resume its comparison, which makes it anew."
-        ) from error
+        raise DataError(f"{path} is not a finished fit ({error}): resume its job, which trains it again.") from error
 
 
-def _checksum(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     parts = [f"{name} {a.dtype} {a.shape} ".encode() + a.tobytes() for name, a in sorted(arrays.items())]
     return storage.sha256_bytes(json.dumps(header, sort_keys=True).encode() + b"".join(parts))

@@ -1,77 +1,106 @@
-"""One fit, as a task that any process can do: train a network by a recipe, then ask it about some rows.
+"""Training tasks: one network to train, and everything that depends on it, as a unit that any process can do.
 
-Whatever depends on the trained network is asked in the same process, so that the network need not travel:
-changed pictures, attacks on it, the honesty checks of these, certificates.
+Predictions under changed pictures, attacks, their sanity checks and certificates are made in the process that
+trained the network, so that the network need not travel.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from pipeline.errors import InkproofError
 from pipeline.evaluation.robustness.attack_sanity import Finding, sanity_checks
 from pipeline.evaluation.robustness.attacks import attack
 from pipeline.evaluation.robustness.certificates import certify
-from pipeline.evaluation.robustness.conditions import Condition
 from pipeline.evaluation.robustness.methods import parse_attack
 from pipeline.nn.network import Network
+from pipeline.seeds import AfterTraining
 from pipeline.training import Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
 from pipeline.training.recipe import Recipe
 
-# Second number of the keys of what is random after training, so that training's own streams stay as they are.
-ATTACK, CERTIFY = 1, 2
+
+class PictureChange(Protocol):
+    """A test condition: pictures (n, side, side) uint8 in, what the network sees out, under a name."""
+
+    name: str
+
+    def apply(self, images: np.ndarray) -> np.ndarray: ...
 
 
-@dataclass(frozen=True)
-class Rows:
-    """What fits share: rows with labels, and rows to ask about with their labels where they are known.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Which of the shared rows a fit trains on, and which it predicts.
 
-    images (n, side, side) and asked (m, side, side) uint8; labels (n,) class indices; asked_labels: those of the
-    first of the asked rows, of all or of fewer, or None.
+    train, validation: indices of labelled rows, none in both. test: whether the test rows are predicted as well,
+    behind the validation rows. pseudo_labels (m,): a class index, or -1, for each test row; those with a class are
+    trained on too.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: bool = False
+    pseudo_labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SharedRows:
+    """What all fits of a job share; it goes to each worker once, and a task names its split.
+
+    images (n, side, side) uint8 and labels (n,) class indices: the labelled rows. test_images (m, side, side) uint8:
+    rows without labels. splits: by name.
     """
 
     images: np.ndarray
     labels: np.ndarray
     classes: int
-    asked: np.ndarray
-    asked_labels: np.ndarray | None
+    test_images: np.ndarray
+    splits: Mapping[str, Split]
+
+    def of(self, split: str) -> FitRows:
+        """The rows of one fit. Raises ValueError for a row in train and in validation: that would be leakage."""
+        part = self.splits[split]
+        if np.intersect1d(part.train, part.validation).size:
+            raise ValueError(f"the split {split!r} has rows in both train and validation")
+        images, labels = self.images[part.train], self.labels[part.train]
+        if part.pseudo_labels is not None:
+            chosen = part.pseudo_labels >= 0
+            images = np.concatenate([images, self.test_images[chosen]])
+            labels = np.concatenate([labels, part.pseudo_labels[chosen].astype(labels.dtype)])
+        predicted = self.images[part.validation]
+        if part.test:
+            predicted = np.concatenate([predicted, self.test_images])
+        return FitRows(
+            images=images, labels=labels, predicted=predicted, validation_labels=self.labels[part.validation]
+        )
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """The part that one fit takes of the rows that all share: of a split, or of a fold.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FitRows:
+    """The rows of one fit: to train on, and to predict.
 
-    learnt: indices of the labelled rows to train on. held: indices of labelled rows to ask about, which must not be
-    among them. asked: whether the shared asked rows are asked about as well, after the held ones.
-    pseudo_labels (m,): a class index, or -1, for each of the asked rows: those that have one are trained on too.
+    images (n, side, side) uint8, labels (n,). predicted (p, side, side) uint8; validation_labels (v,): the labels of
+    the first v of them.
     """
 
-    learnt: np.ndarray
-    held: np.ndarray
-    asked: bool = False
-    pseudo_labels: np.ndarray | None = None
+    images: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    validation_labels: np.ndarray
 
-    def of(self, rows: Rows) -> Rows:
-        """The rows that the fit sees. Raises ValueError for a row that is both learnt and held: it would be a leak."""
-        if np.intersect1d(self.learnt, self.held).size:
-            raise ValueError("rows to be held out stand among those to be learnt")
-        images, labels = rows.images[self.learnt], rows.labels[self.learnt]
-        if self.pseudo_labels is not None:
-            chosen = self.pseudo_labels >= 0
-            images = np.concatenate([images, rows.asked[chosen]])
-            labels = np.concatenate([labels, self.pseudo_labels[chosen].astype(labels.dtype)])
-        asked = rows.images[self.held]
-        if self.asked:
-            asked = np.concatenate([asked, rows.asked])
-        return Rows(images, labels, rows.classes, asked, rows.labels[self.held])
+    @property
+    def validation(self) -> TrainingData | None:
+        count = len(self.validation_labels)
+        return TrainingData(rows=self.predicted[:count], labels=self.validation_labels) if count else None
 
 
-@dataclass(frozen=True)
-class Certifying:
-    """Certificates for the first `rows` of the asked rows at noise σ `sigma`: see certify."""
+@dataclass(frozen=True, kw_only=True)
+class Smoothing:
+    """Certificates by randomised smoothing with noise σ `sigma` for the first `rows` predicted rows: see certify."""
 
     sigma: float
     rows: int = 500
@@ -79,27 +108,31 @@ class Certifying:
     alpha: float = 0.001
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingTask:
-    """One network to train: by which recipe, at which noise level σ, from which seeds; and what to ask it.
+    """One network to train: by which recipe, on which split, from which seeds; and what to predict with it.
 
-    key: whole numbers that all randomness of this fit follows from.
-    conditions: what the asked rows go through before the network sees them.
-    attacks: what it is attacked with afterwards, each as parse_attack reads it.
-    checks: how many of the asked rows the honesty checks of those attacks take; 0 leaves them out.
-    certifying: certificates, or None.
-    part: which of the shared rows it takes; None for all.
+    name: unique in the job. trained: name of the training condition, or of the ensemble's member. repeat, fold: from
+    0; fold is None without folds. final: whether it is trained for the submission, on all rows. key: whole numbers
+    that all randomness of this fit follows from (see seeds.py). conditions: what the predicted rows go through.
+    attacks: as parse_attack reads them. sanity_rows: how many rows the sanity checks of the attacks take; 0 leaves
+    them out.
     """
 
     name: str
+    trained: str
     recipe: Recipe
     sigma: float
+    repeat: int
     key: tuple[int, ...]
-    conditions: Sequence[Condition]
+    split: str
+    conditions: tuple[PictureChange, ...]
+    fold: int | None = None
+    member: int = 0
+    final: bool = False
     attacks: tuple[str, ...] = ()
-    checks: int = 0
-    certifying: Certifying | None = None
-    part: Part | None = None
+    sanity_rows: int = 0
+    smoothing: Smoothing | None = None
 
     @property
     def file_name(self) -> str:
@@ -107,39 +140,51 @@ class TrainingTask:
         return self.name.replace("σ", "sigma").replace(",", "").replace(" ", "-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingResult:
-    """values: the trained Network.values (size,).
+    """A trained network and what it predicted.
 
-    probabilities (conditions, then attacks; m; classes) float32 of the asked rows; under an attack those of
-    this network's own attacked pictures. seconds: wall time; cpu_seconds: processor time of its process.
-    findings: of the honesty checks. certified (rows,) class or ABSTAIN, radius (rows,), L2; None where no
-    certificates were asked for.
+    values (size,): the trained Network.values. probabilities: condition or attack → (predicted rows, classes)
+    float32; under an attack, of this network's own attacked pictures. seconds: wall time; cpu_seconds: processor time
+    of its process. findings: of the attacks' sanity checks. certified (rows,) class or ABSTAIN, radius (rows,) L2;
+    None without smoothing.
     """
 
     values: np.ndarray
     history: list[Epoch]
-    probabilities: np.ndarray
+    probabilities: Mapping[str, np.ndarray]
     seconds: float
+    cpu_seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
     certified: np.ndarray | None = None
     radius: np.ndarray | None = None
-    cpu_seconds: float = 0.0
 
 
-def run_fit(
-    task: TrainingTask, rows: Rows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
+def attempt(
+    task: TrainingTask, shared: SharedRows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
+) -> TrainingResult | str:
+    """run_task with matrix products on one thread; for an error its sentence: it must not take other fits with it."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        try:
+            return run_task(task, shared, on_epoch, threads=threads)
+        except InkproofError as error:
+            return str(error)
+
+
+def run_task(
+    task: TrainingTask, shared: SharedRows, on_epoch: Callable[[Epoch], None] | None = None, *, threads: int = 1
 ) -> TrainingResult:
-    """Do the task. Equal tasks and rows give equal results wherever they run. Raises DivergedError.
+    """Train the network and predict. Equal tasks and rows give equal results wherever they run.
 
-    threads: how many share the work of convolutions; see Pass.
+    threads: how many share the work of convolutions; see Pass. Raises DivergedError.
     """
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    if task.part is not None:
-        rows = task.part.of(rows)
+    rows = shared.of(task.split)
     recipe, streams = task.recipe, Streams.of(*task.key)
-    network: Network = recipe.network(rows.images.shape[1:], rows.classes, rng=streams.weights)
-    data = TrainingData(rows=rows.images, labels=rows.labels, validation=_validation(rows))
+    network: Network = recipe.network(rows.images.shape[1:], shared.classes, rng=streams.weights)
+    data = TrainingData(rows=rows.images, labels=rows.labels, validation=rows.validation)
     plan = TrainingPlan(
         loss=recipe.loss(),
         optimizer=recipe.optimizer(network),
@@ -155,58 +200,51 @@ def run_fit(
         on_epoch=on_epoch,
     )
     history = fit(network, data, plan, streams=streams, hooks=hooks)
-    asked = [network.probabilities(condition.apply(rows.asked)) for condition in task.conditions]
-    asked += [_under_attack(network, task, rows, text) for text in task.attacks]
-    certified = radius = None
-    if task.certifying is not None:
-        certified, radius = _certify(network, task, rows)
+    probabilities = {change.name: network.probabilities(change.apply(rows.predicted)) for change in task.conditions}
+    probabilities |= {name: _attacked(network, task, rows, name) for name in task.attacks}
+    findings = _check_attacks(network, task, rows)
+    certified, radius = (None, None) if task.smoothing is None else _smooth(network, task, rows)
     return TrainingResult(
-        network.values,
-        history,
-        np.stack(asked).astype(np.float32),
-        time.perf_counter() - begin,
-        _check(network, task, rows),
-        certified,
-        radius,
-        time.process_time() - begin_cpu,
+        values=network.values,
+        history=history,
+        probabilities={name: found.astype(np.float32, copy=False) for name, found in probabilities.items()},
+        seconds=time.perf_counter() - begin,
+        cpu_seconds=time.process_time() - begin_cpu,
+        findings=findings,
+        certified=certified,
+        radius=radius,
     )
 
 
-def _validation(rows: Rows) -> TrainingData | None:
-    if rows.asked_labels is None or len(rows.asked_labels) == 0:
-        return None
-    return TrainingData(rows=rows.asked[: len(rows.asked_labels)], labels=rows.asked_labels)
+def _attacked(network: Network, task: TrainingTask, rows: FitRows, name: str) -> np.ndarray:
+    method, ball = parse_attack(name)
+    rng = np.random.default_rng([*task.key, AfterTraining.ATTACK, *name.encode()])
+    return network.probabilities(
+        attack(network, rows.predicted, rows.validation_labels, method, ball, rng=rng).pictures
+    )
 
 
-def _under_attack(network: Network, task: TrainingTask, rows: Rows, text: str) -> np.ndarray:
-    method, ball = parse_attack(text)
-    rng = np.random.default_rng([*task.key, ATTACK, *text.encode()])
-    attacked = attack(network, rows.asked, rows.asked_labels, method, ball, rng=rng)
-    return network.probabilities(attacked.pictures)
-
-
-def _check(network: Network, task: TrainingTask, rows: Rows) -> tuple[Finding, ...]:
-    """The honesty checks, once for each norm that the attacks use."""
+def _check_attacks(network: Network, task: TrainingTask, rows: FitRows) -> tuple[Finding, ...]:
+    """The sanity checks, once for each norm that the attacks use."""
     findings: list[Finding] = []
-    balls = [parse_attack(text)[1] for text in task.attacks] if task.checks else []
+    balls = [parse_attack(name)[1] for name in task.attacks] if task.sanity_rows else []
     for norm in dict.fromkeys(ball.norm for ball in balls):
         epsilons = [ball.epsilon for ball in balls if ball.norm == norm]
         if max(epsilons) > 0:
-            part = slice(task.checks)
-            findings += sanity_checks(
-                network, rows.asked[part], rows.asked_labels[part], norm=norm, epsilons=epsilons, seed=task.key[0]
-            )
+            part = slice(task.sanity_rows)
+            images, labels = rows.predicted[part], rows.validation_labels[part]
+            findings += sanity_checks(network, images, labels, norm=norm, epsilons=epsilons, seed=task.key[0])
     return tuple(findings)
 
 
-def _certify(network: Network, task: TrainingTask, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    asked = task.certifying
+def _smooth(network: Network, task: TrainingTask, rows: FitRows) -> tuple[np.ndarray, np.ndarray]:
+    wanted = task.smoothing
     found = certify(
         network,
-        rows.asked[: asked.rows],
-        sigma=asked.sigma,
-        n=asked.samples,
-        alpha=asked.alpha,
-        rng=np.random.default_rng([*task.key, CERTIFY]),
+        rows.predicted[: wanted.rows],
+        sigma=wanted.sigma,
+        n=wanted.samples,
+        alpha=wanted.alpha,
+        rng=np.random.default_rng([*task.key, AfterTraining.SMOOTHING]),
     )
     return found.classes.astype(np.int16), found.radius

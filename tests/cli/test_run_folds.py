@@ -20,6 +20,13 @@ def test_folds_on_the_embedded_sample(inkproof_here, tmp_path, quick_recipe_file
     assert run.name in listed.stdout
     # Its networks answer as a main job's do.
     assert len(list((run / "models" / "final").iterdir())) == 3
+    assert {path.name for path in run.iterdir()} == {
+        "folds.csv", "table.md", "folds.png", "folds.svg", "out_of_fold.npz", "test.npz", "holdout.npz", "held_out.npz",
+        "evaluation.npz", "submission.csv", "history", "models", "run.json", "job.json", "log.txt", "report",
+        "report.html", "report.json",
+    }  # fmt: skip
+    again = inkproof_here("report", run.name)
+    assert (again.returncode, again.stdout) == (0, f"Report: runs/{run.name}/report.html\n")
 
 
 def test_a_recipe_may_say_how_it_is_run(inkproof_here, tmp_path, quick_recipe_file):

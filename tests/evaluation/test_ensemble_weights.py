@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from pipeline.evaluation.ensemble_weights import blended, mixture_weights, nested, seen, views_help
+from pipeline.evaluation.ensemble_weights import average_views, blended, mixture_weights, nested_out_of_fold, views_help
 
 
 def answers(seed, members=3, n=200, classes=4):
@@ -59,8 +59,8 @@ VIEWS = np.array([[[[0.9, 0.1], [0.6, 0.4], [0.8, 0.2]], [[0.6, 0.4], [0.1, 0.9]
 
 
 def test_views_are_averaged_where_more_rows_are_right():
-    np.testing.assert_allclose(seen(VIEWS, True), VIEWS.mean(axis=1))
-    assert np.array_equal(seen(VIEWS, False), VIEWS[:, 0])
+    np.testing.assert_allclose(average_views(VIEWS, True), VIEWS.mean(axis=1))
+    assert np.array_equal(average_views(VIEWS, False), VIEWS[:, 0])
     assert views_help(VIEWS, np.array([0, 1, 1]))
     assert not views_help(VIEWS, np.array([0, 0, 1]))
     assert not views_help(VIEWS[:, ::-1], np.array([0, 1, 1]))  # as many are right either way
@@ -73,7 +73,7 @@ def test_each_fold_is_answered_by_what_the_others_chose():
         asked.append(labels.tolist())
         return len(asked) == 2, np.array([1.0])
 
-    honest = nested(VIEWS, np.array([5, 6, 7]), np.array([1, 0, 1]), choose)
+    honest = nested_out_of_fold(VIEWS, np.array([5, 6, 7]), np.array([1, 0, 1]), choose)
     assert asked == [[5, 7], [6]]
     np.testing.assert_allclose(honest[1], VIEWS[0, 0, 1])  # fold 0: not averaged
     np.testing.assert_allclose(honest[[0, 2]], VIEWS.mean(axis=1)[0][[0, 2]])

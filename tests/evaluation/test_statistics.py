@@ -325,7 +325,7 @@ def test_tables_of_chance_seldom_hold_a_verdict_and_intervals_cover(family, repe
 def test_a_test_that_forgets_the_seeds_would_be_caught():
     rng = np.random.default_rng(1)
     grids = [verdicts.simulated(ways=2, conditions=1, repeats=3, rows=4200, rng=rng, first=2) for _ in range(60)]
-    p_values = [paired_luck(*grid.correct()[:, :, 0]) for grid in grids]
+    p_values = [paired_luck(grid.correct(0, 0), grid.correct(1, 0)) for grid in grids]
     assert np.mean([replace(luck, seeds=0.0).p_value(value) < 0.05 for value, luck in p_values]) > 0.3
 
 
@@ -340,7 +340,7 @@ def test_two_repeats_and_one_never_speak_of_the_way_of_training():
 def test_what_is_said_to_be_found_in_four_of_five_is():
     rng = np.random.default_rng(3)
     pilots = [verdicts.simulated(ways=2, conditions=1, repeats=5, rows=4200, rng=rng) for _ in range(20)]
-    gain = np.median([paired_luck(*grid.correct()[:, :, 0])[1].detectable(0.95) for grid in pilots])
+    gain = np.median([paired_luck(grid.correct(0, 0), grid.correct(1, 0))[1].detectable(0.95) for grid in pilots])
     trials = [verdicts.simulated(ways=2, conditions=1, repeats=5, rows=4200, rng=rng, gain=gain) for _ in range(80)]
     found = [compare_to_baseline(grid, "way 0", grid.conditions)[0].outcome == "better" for grid in trials]
     assert 0.65 <= np.mean(found) <= 0.95
@@ -348,7 +348,8 @@ def test_what_is_said_to_be_found_in_four_of_five_is():
 
 def test_repeats_for_a_wanted_difference():
     rng = np.random.default_rng(4)
-    first, second = verdicts.simulated(ways=2, conditions=1, repeats=3, rows=4200, rng=rng).correct()[:, :, 0]
+    grid = verdicts.simulated(ways=2, conditions=1, repeats=3, rows=4200, rng=rng)
+    first, second = grid.correct(0, 0), grid.correct(1, 0)
     few, found = repeats_to_find(first, second, 0.01)
     many, _ = repeats_to_find(first, second, 0.004)
     assert 3 <= few < many and found <= 0.01

@@ -11,7 +11,7 @@ from pipeline.jobs.compare.condition_names import DEFAULT, check_fit, columns
 def names(*texts):
     conditions, attacks = columns(texts, seed=3)
     assert all(one.seed == 3 for one in conditions)
-    return [one.name for one in conditions], attacks
+    return [one.name for one in conditions], [attack.name for attack in attacks]
 
 
 def test_short_forms():
@@ -22,13 +22,13 @@ def test_short_forms():
     directions = ("right", "left", "up", "down", "down-right", "down-left", "up-right", "up-left")
     assert set(names("shift all 4")[0]) == {"clean"} | {f"shift {direction} 4" for direction in directions}
     many = names("corruptions 1-2")[0]
-    assert len(many) == 1 + 2 * 16 and {"rotate 1", "rotate 2", "glass_blur 2"} <= set(many)
+    assert len(many) == 1 + 2 * 22 and {"rotate 1", "rotate 2", "glass_blur 2"} <= set(many)
 
 
 def test_the_default_names_exist_and_suit_small_pictures():
     conditions, attacks = columns(DEFAULT.split(","), seed=0)
     check_fit(conditions, 8)
-    assert len(attacks) == 3
+    assert len(attacks) == 4
 
 
 @pytest.mark.parametrize(

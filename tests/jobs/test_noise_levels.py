@@ -7,17 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline import dataset
 from pipeline.errors import StorageError
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.robustness.conditions import condition
-from pipeline.jobs import common as outputs
-from pipeline.jobs import noise_levels as stages
-from pipeline.jobs.progress import RunLog
+from pipeline.jobs import models as job_models
+from pipeline.jobs.noise_levels import NoiseLevels, choose_level
 from pipeline.prediction.model_file import load
 from pipeline.runs.ledger import Ledger
 from pipeline.training import recipe
-from pipeline.training.task import TrainingResult
 
 
 def grid_of(right_rows: dict[str, list[int]], rows: int = 1000) -> Grid:
@@ -39,82 +36,63 @@ def grid_of(right_rows: dict[str, list[int]], rows: int = 1000) -> Grid:
         (([978, 980, 982], [879, 881, 883], [878, 880, 882]), 0.0, "best on the clean holdout"),
     ],
 )
-def test_the_largest_level_among_equals_is_submitted(quick_recipe, counts, level, why):
+def test_the_largest_level_among_equals_is_submitted(sample, quick_recipe, counts, level, why):
     grid = grid_of(dict(zip(("σ 0", "σ 0.1", "σ 0.2"), counts, strict=True)))
-    settings = stages.Settings(quick_recipe, sigmas=(0.0, 0.1, 0.2))
-    assert stages.choose_level(grid, settings) == (level, why)
+    plan = NoiseLevels(competition=sample, recipe=quick_recipe, sigmas=(0.0, 0.1, 0.2))
+    assert choose_level(plan, grid) == (level, why)
 
 
-def test_the_level_can_be_given(quick_recipe):
+def test_the_level_can_be_given(sample, quick_recipe):
     grid = grid_of({"σ 0": [990] * 3, "σ 0.1": [500] * 3})
-    settings = stages.Settings(quick_recipe, sigmas=(0.0, 0.1), submit_level=0.1)
-    assert stages.choose_level(grid, settings) == (0.1, "as asked with --submit-level")
-
-
-def test_the_grid_sorts_results_by_level_and_repeat(quick_recipe):
-    # 2 levels × 2 repeats × 1 condition × 1 row × 2 classes, repeat by repeat as the tasks are.
-    shares = [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]]
-    results = [TrainingResult(np.zeros(1), [], np.array(share).reshape(1, 1, 2), 0.0) for share in shares]
-    settings = stages.Settings(quick_recipe, sigmas=(0.0, 0.1), repeats=2)
-    grid = stages.make_grid(settings, ["clean"], np.array([0]), results)
-    assert grid.predictions[:, :, 0, 0].tolist() == [[0, 1], [1, 1]]
-    assert grid.averaged[:, 0, 0].tolist() == [0, 1]  # (0.9 + 0.4) / 2 > ½, (0.2 + 0.3) / 2 < ½
+    plan = NoiseLevels(competition=sample, recipe=quick_recipe, sigmas=(0.0, 0.1), submit_level=0.1)
+    assert choose_level(plan, grid) == (0.1, "as asked with --submit-level")
 
 
 @pytest.fixture
-def sample(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return dataset.load()
+def plan(sample, quick_recipe):
+    def new(**changes):
+        settings = {"recipe": quick_recipe, "sigmas": (0.0, 0.2), "repeats": 2, **changes}
+        return NoiseLevels(competition=sample, **settings)
 
-
-def settings_in(folder, recipe, **changes):
-    base = stages.Settings(
-        recipe,
-        sigmas=(0.0, 0.2),
-        repeats=2,
-        submission=folder / "submission.csv",
-        runs=folder / "runs",
-    )
-    return dataclasses.replace(base, **changes)
+    return new
 
 
 def made(folder):
     """Name → bytes of what a run made that a seed decides."""
     run = next(path for path in (folder / "runs").iterdir() if path.is_dir())
-    files = [folder / "submission.csv", *run.glob("*.csv"), *run.glob("*.md"), *run.glob("noise.*")]
+    files = [folder / "submission.csv", *run.glob("*.csv"), *run.glob("*.md"), *run.glob("noise.*"), *run.glob("*.npz")]
     files += sorted(run.glob("models/**/*.safetensors"))
     return {str(path.relative_to(folder)).replace(run.name, "ID"): path.read_bytes() for path in files}
 
 
-def test_a_seed_means_the_same_bytes_whatever_the_jobs(tmp_path, sample, quick_recipe):
+def test_a_seed_means_the_same_bytes_whatever_the_jobs(tmp_path, plan, do):
     first, second, other = tmp_path / "first", tmp_path / "second", tmp_path / "other"
-    stages.run(sample, settings_in(first, quick_recipe, jobs=1), RunLog(quiet=True))
-    stages.run(sample, settings_in(second, quick_recipe, jobs=2), RunLog(quiet=True))
-    stages.run(sample, settings_in(other, quick_recipe, seed=1), RunLog(quiet=True))
-    assert len(made(first)) == 1 + 2 + 1 + 2 + 4 + 2  # submission, CSVs, Markdown, figure, models
+    do(plan(), first, jobs=1)
+    do(plan(), second, jobs=2)
+    do(plan(seed=1), other)
+    # submission and the run's own, CSVs, Markdown, figure, arrays, models
+    assert len(made(first)) == 2 + 2 + 1 + 2 + 5 + 4 + 2
     assert made(first) == made(second)
-    assert made(first)["submission.csv"] != made(other)["submission.csv"]
+    assert made(first)["submission.csv"] == made(first)["runs/ID/submission.csv"] != made(other)["submission.csv"]
 
 
-def test_a_failed_run_keeps_the_old_submission_and_is_told_in_the_ledger(tmp_path, sample, quick_recipe, monkeypatch):
-    settings = settings_in(tmp_path, quick_recipe)
-    settings.submission.write_text("old")
+def test_a_failed_run_keeps_the_old_submission_and_the_ledger_knows_why(tmp_path, plan, do, monkeypatch):
+    (tmp_path / "submission.csv").write_text("old")
 
     def full(path, *args, **kwargs):
         raise StorageError(f"{path} could not be written (No space left on device).")
 
-    monkeypatch.setattr(outputs, "write_submission", full)
+    monkeypatch.setattr(job_models, "write_submission", full)
     with pytest.raises(StorageError):
-        stages.run(sample, settings, RunLog(quiet=True))
-    assert settings.submission.read_text() == "old"
-    (run,) = Ledger(settings.runs).runs()
-    assert (run.status, "No space left" in run.reason) == ("failed", True)
+        do(plan(), tmp_path)
+    assert (tmp_path / "submission.csv").read_text() == "old"
+    (run,) = Ledger(tmp_path / "runs").runs()
+    assert run.status != "finished" and "No space left" in run.reason
 
 
-def test_views_are_averaged_for_clean_rows_and_the_submission(tmp_path, sample, quick_recipe):
+def test_views_are_averaged_for_clean_rows_and_the_submission(tmp_path, sample, quick_recipe, plan, do):
     seen = dataclasses.replace(quick_recipe, run=recipe.RunDefaults(views=("turn left 8", "shift down 1")))
-    settings = settings_in(tmp_path, seen, sigmas=(0.0,), repeats=2)
-    outcome = stages.run(sample, settings, RunLog(quiet=True))
+    outcome = do(plan(recipe=seen, sigmas=(0.0,)), tmp_path)
     looks = [condition(name) for name in ("clean", "turn left 8", "shift down 1")]
 
     def answered(part, images):
@@ -126,7 +104,7 @@ def test_views_are_averaged_for_clean_rows_and_the_submission(tmp_path, sample, 
         rows, correct = file["rows"], file["correct"]
     held = sample.train.take(rows)
     assert np.array_equal(answered("holdout", held.images) == held.labels, correct)
-    lines = settings.submission.read_text().split()[1:]
+    lines = (tmp_path / "submission.csv").read_text().split()[1:]
     expected = sample.train.classes[answered("final", sample.test.images)]
     assert [int(line.split(",")[1]) for line in lines] == expected.tolist()
     sentence = "are answered on average over the picture as it is and turn left 8, shift down 1."

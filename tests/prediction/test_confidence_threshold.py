@@ -30,7 +30,7 @@ def strokes():
 def test_measured_is_what_is_read():
     # Right, right, wrong, right from the surest down: at 0.8 one of two and at 0.95 all are right.
     probabilities = np.array([[0.99, 0.01], [0.95, 0.05], [0.8, 0.2], [0.3, 0.7]])
-    measured = world.measure(strokes(), probabilities, np.array([0, 0, 1, 1]))
+    measured = world.measure(world.training_style(strokes()), probabilities, np.array([0, 0, 1, 1]))
     assert measured["threshold"] == 0.95
     model = model_stating({"pictures": measured})
     assert world.threshold_for([model]) == 0.95
@@ -39,12 +39,14 @@ def test_measured_is_what_is_read():
 
 
 def test_a_network_that_is_never_right_is_never_sure_below_certainty():
-    measured = world.measure(strokes(), np.array([[1.0, 0.0], [0.9, 0.1]]), np.array([1, 1]))
+    measured = world.measure(world.training_style(strokes()), np.array([[1.0, 0.0], [0.9, 0.1]]), np.array([1, 1]))
     assert measured["threshold"] == 1
 
 
 def test_rows_without_ink_have_no_style():
-    assert "style" not in world.measure(np.zeros((5, 8, 8), np.uint8), np.array([[0.9, 0.1]]), np.array([0]))
+    style = world.training_style(np.zeros((5, 8, 8), np.uint8))
+    assert style is None
+    assert "style" not in world.measure(style, np.array([[0.9, 0.1]]), np.array([0]))
 
 
 def test_a_model_that_states_nothing():

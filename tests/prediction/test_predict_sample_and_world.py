@@ -15,7 +15,7 @@ from pipeline.prediction import confidence_threshold as world
 from pipeline.prediction import model_file as model
 from pipeline.prediction.reader import load_reader, read_picture
 from pipeline.training import recipe
-from pipeline.training.task import Rows, TrainingTask, run_fit
+from pipeline.training.task import SharedRows, Split, TrainingTask, run_task
 
 SHARED = Path(__file__).parent.parent.parent.parent / "shared"
 HANDWRITING, KAGGLE = SHARED / "handwriting", SHARED / "data" / "digit-recognizer.zip"
@@ -51,11 +51,29 @@ def test_real_handwriting(tmp_path):
     content["network"]["layers"][1]["units"] = 128
     content["training"]["epochs"] = 6
     small = recipe.check(content, name="small", where="small")
-    rows = Rows(train.images[:10_000], train.labels[:10_000], 10, train.images[10_000:12_000], None)
-    result = run_fit(TrainingTask("small", small, 0.0, (0,), [world.DistortedHoldout(0)]), rows)
+    shared = SharedRows(
+        images=train.images[:12_000],
+        labels=train.labels[:12_000],
+        classes=10,
+        test_images=train.images[:0],
+        splits={"own": Split(train=np.arange(10_000), validation=np.arange(10_000, 12_000))},
+    )
+    distorted = world.DistortedHoldout(0)
+    task = TrainingTask(
+        name="small",
+        trained="small",
+        recipe=small,
+        sigma=0.0,
+        repeat=0,
+        key=(0,),
+        split="own",
+        conditions=(distorted,),
+    )
+    result = run_task(task, shared)
     network = small.network((28, 28), 10, rng=None)
     network.values[...] = result.values
-    about = {world.PICTURES: world.measure(rows.images, result.probabilities[0], train.labels[10_000:12_000])}
+    style = world.training_style(train.images[:10_000])
+    about = {world.PICTURES: world.measure(style, result.probabilities[distorted.name], train.labels[10_000:12_000])}
     model.save(model.Model(network, train.classes, 28, about), tmp_path / "small.safetensors")
 
     reader = load_reader(str(tmp_path / "small.safetensors"), tmp_path)

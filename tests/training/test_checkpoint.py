@@ -1,4 +1,4 @@
-"""A kept fit that is missing, damaged or another's is refused in one sentence."""
+"""A checkpoint that is missing, damaged or another's is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from pipeline.training.task import TrainingResult
 
 @pytest.fixture
 def kept(tmp_path):
-    result = TrainingResult(np.arange(50, dtype=np.float32), [], np.full((1, 3, 2), 0.5, np.float32), 1.0)
+    result = TrainingResult(
+        values=np.arange(50, dtype=np.float32),
+        history=[],
+        probabilities={"clean": np.full((3, 2), 0.5, np.float32)},
+        seconds=1.0,
+    )
     save_checkpoint(tmp_path / "fit", result, "mine")
     return tmp_path / "fit"
 
@@ -23,7 +28,7 @@ def test_missing(tmp_path):
 
 
 def test_of_another_task(kept):
-    with pytest.raises(DataError, match="belongs to other settings or data"):
+    with pytest.raises(DataError, match="belongs to other settings, data or code"):
         load_checkpoint(kept, "other")
     assert load_checkpoint(kept).seconds == 1.0
 

@@ -15,9 +15,10 @@ import pytest
 
 from pipeline.errors import InkproofError, UsageError
 from pipeline.evaluation.robustness.conditions import condition
-from pipeline.training import Epoch, recipe
-from pipeline.training.dask_cluster import _News, fit_each_on_cluster
-from pipeline.training.parallel import fit_each
+from pipeline.training import recipe
+from pipeline.training.dask_cluster import run_tasks_on_cluster
+from pipeline.training.environment import environment
+from pipeline.training.parallel import run_tasks
 from pipeline.training.task import TrainingTask
 
 pytest.importorskip("distributed")
@@ -29,16 +30,29 @@ def tasks_of(quick, epochs, count=3):
     longer = recipe.check(
         {**quick.content, "training": {**quick.content["training"], "epochs": epochs}}, name="quick", where="here"
     )
-    conditions = [condition("clean"), condition("σ 0.2")]
+    conditions = (condition("clean"), condition("σ 0.2"))
     return [
-        TrainingTask(f"σ 0.1, repeat {n + 1}", longer, 0.1, (0, n), conditions, attacks=("fgsm Linf 0.1",))
+        TrainingTask(
+            name=f"σ 0.1, repeat {n + 1}",
+            trained="σ 0.1",
+            recipe=longer,
+            sigma=0.1,
+            repeat=n,
+            key=(0, n),
+            split="holdout",
+            conditions=conditions,
+            attacks=("fgsm Linf 0.1",),
+        )
         for n in range(count)
     ]
 
 
 def results_of(outcomes):
     """Name → the bytes of a result."""
-    return {task.name: (found.values.tobytes(), found.probabilities.tobytes()) for task, found in outcomes}
+    return {
+        task.name: (found.values.tobytes(), *(one.tobytes() for one in found.probabilities.values()))
+        for task, found in outcomes
+    }
 
 
 @pytest.fixture
@@ -83,6 +97,7 @@ class DeadlyOnce:
     """A test condition that changes nothing, but kills the first process that asks for it."""
 
     marker: Path
+    name: str = "deadly"
 
     def apply(self, images):
         try:
@@ -98,6 +113,7 @@ class Waiting:
     """A test condition that changes nothing, but holds its fit up until the file is there."""
 
     marker: Path
+    name: str = "waiting"
 
     def apply(self, images):
         deadline = time.monotonic() + 60
@@ -117,24 +133,13 @@ def test_epochs_are_told_while_their_fit_runs(tmp_path, bars, quick_recipe, clus
             marker.touch()
 
     tasks = [
-        dataclasses.replace(task, conditions=[*task.conditions, Waiting(marker)])
+        dataclasses.replace(task, conditions=(*task.conditions, Waiting(marker)))
         for task in tasks_of(quick_recipe, epochs=5, count=2)
     ]
     arguments = {"scheduler": cluster[0], "jobs": 2, "folder": tmp_path / "there", "on_epoch": on_epoch}
-    outcomes = {task.name: found for task, found in fit_each_on_cluster(tasks, bars, **arguments)}
+    outcomes = {task.name: found for task, found in run_tasks_on_cluster(tasks, bars, **arguments)}
     assert all(not isinstance(found, str) for found in outcomes.values()), outcomes
     assert sorted(seen) == [(task.name, epoch) for task in tasks for epoch in range(1, 6)]
-
-
-def test_an_epoch_that_is_heard_of_twice_is_told_once_and_one_never_heard_of_at_the_end(quick_recipe):
-    (task,) = tasks_of(quick_recipe, epochs=3, count=1)
-    seen = []
-    news = _News([task], lambda task, epoch: seen.append(epoch.epoch))
-    first, second, third = (Epoch(number, 0.1, 1.0, 0.5, None, None, 0.1) for number in (1, 2, 3))
-    for epoch in (first, third, first):  # news of the second was lost, a killed worker's fit began anew
-        news.heard((0.0, (0, dataclasses.asdict(epoch))))
-    news.tell(task, [first, second, third])
-    assert seen == [1, 3, 2]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
@@ -142,7 +147,7 @@ def test_a_worker_killed_in_the_middle_costs_no_result(tmp_path, bars, quick_rec
     address, workers = cluster
     marker = tmp_path / "killed"
     tasks = [
-        dataclasses.replace(task, conditions=[*task.conditions, DeadlyOnce(marker)])
+        dataclasses.replace(task, conditions=(*task.conditions, DeadlyOnce(marker)))
         for task in tasks_of(quick_recipe, epochs=20)
     ]
     seen = []
@@ -151,13 +156,13 @@ def test_a_worker_killed_in_the_middle_costs_no_result(tmp_path, bars, quick_rec
         seen.append((task.name, epoch.epoch))
 
     arguments = {"scheduler": address, "jobs": 2, "folder": tmp_path / "there", "on_epoch": on_epoch}
-    there = results_of(fit_each_on_cluster(tasks, bars, **arguments))
+    there = results_of(run_tasks_on_cluster(tasks, bars, **arguments))
     assert marker.exists()
     deadline = time.monotonic() + 10
     while all(worker.poll() is None for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert sorted(worker.poll() is None for worker in workers) == [False, True]
-    here = results_of(fit_each(tasks, bars, jobs=1, folder=tmp_path / "here", on_epoch=lambda *a: None))
+    here = results_of(run_tasks(tasks, bars, jobs=1, folder=tmp_path / "here", on_epoch=lambda *a: None))
     assert there == here
     assert sorted(seen) == sorted((task.name, epoch) for task in tasks for epoch in range(1, 21))
     assert len((tmp_path / "there" / "sigma-0.1-repeat-3.jsonl").read_text().splitlines()) == 20
@@ -168,10 +173,10 @@ def test_an_embedded_cluster_gives_the_same_bytes_and_tells_failures(tmp_path, b
     schedule = {"name": "constant", "learning_rate": 1e30}
     wild = {**quick_recipe.content, "optimizer": {"name": "sgd"}, "schedule": schedule}
     bad = dataclasses.replace(good[0], name="bad", recipe=recipe.check(wild, name="wild", where="here"))
-    here = results_of(fit_each(good, bars, jobs=1, folder=tmp_path / "here", on_epoch=lambda *a: None))
+    here = results_of(run_tasks(good, bars, jobs=1, folder=tmp_path / "here", on_epoch=lambda *a: None))
     seen = []
     arguments = {"scheduler": None, "jobs": 2, "folder": tmp_path / "there", "on_epoch": lambda *a: seen.append(a)}
-    outcomes = {task.name: (task, out) for task, out in fit_each_on_cluster([bad, *good], bars, **arguments)}
+    outcomes = {task.name: (task, out) for task, out in run_tasks_on_cluster([bad, *good], bars, **arguments)}
     assert outcomes.pop("bad")[1].startswith("Training broke down in epoch 1")
     assert results_of(outcomes.values()) == here
     assert len(seen) == 2 * 3  # fits × epochs
@@ -181,11 +186,43 @@ def test_where_no_scheduler_answers_it_is_told(tmp_path, bars, quick_recipe, mon
     monkeypatch.setattr("pipeline.training.dask_cluster.CONNECT_SECONDS", 0.5)
     arguments = {"jobs": 1, "folder": tmp_path, "on_epoch": lambda *a: None}
     with pytest.raises(UsageError, match=r"^No Dask scheduler answers at tcp://127\.0\.0\.1:1 "):
-        list(fit_each_on_cluster(tasks_of(quick_recipe, 1), bars, scheduler="tcp://127.0.0.1:1", **arguments))
+        list(run_tasks_on_cluster(tasks_of(quick_recipe, 1), bars, scheduler="tcp://127.0.0.1:1", **arguments))
 
 
-def test_a_worker_that_would_compute_something_else_is_refused(tmp_path, bars, quick_recipe, cluster, monkeypatch):
-    monkeypatch.setattr("pipeline.__version__", "99")
+@pytest.mark.parametrize("what", ["code", "numpy", "matrix kernels"])
+def test_a_worker_that_would_compute_something_else_is_refused(
+    tmp_path, bars, quick_recipe, cluster, monkeypatch, what
+):
+    here = {**environment(), what: "other"}
+    monkeypatch.setattr("pipeline.training.dask_cluster.environment", Environment(here))
     arguments = {"jobs": 1, "folder": tmp_path, "on_epoch": lambda *a: None}
-    with pytest.raises(InkproofError, match=r"has Inkproof 0\.\d.*, here it is 99: results could differ"):
-        list(fit_each_on_cluster(tasks_of(quick_recipe, 1), bars, scheduler=cluster[0], **arguments))
+    with pytest.raises(InkproofError, match=rf"has {what} .*, here it is other: results could differ"):
+        list(run_tasks_on_cluster(tasks_of(quick_recipe, 1), bars, scheduler=cluster[0], **arguments))
+
+
+class Environment:
+    """environment() as another machine would answer it; sent to a worker, it is the worker's own."""
+
+    def __init__(self, here):
+        self.here = here
+
+    def __call__(self):
+        return self.here
+
+    def __reduce__(self):
+        return (Worker, ())
+
+
+class Worker:
+    """What a worker makes of an Environment."""
+
+    def __call__(self):
+        return environment()
+
+
+def test_all_of_many_fits_come_back_though_few_are_given_out_at_a_time(tmp_path, bars, quick_recipe):
+    tasks = tasks_of(quick_recipe, epochs=1, count=12)
+    arguments = {"scheduler": None, "jobs": 2, "folder": tmp_path, "on_epoch": lambda *a: None}
+    assert sorted(task.name for task, _ in run_tasks_on_cluster(tasks, bars, **arguments)) == sorted(
+        task.name for task in tasks
+    )

@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.augment.noise import check_sigma, gaussian
 from pipeline.checks import one_of
 from pipeline.errors import UsageError
+from pipeline.evaluation.grid import Axis
 from pipeline.evaluation.robustness.corruptions import SEVERITIES, check_severity, corrupt
 from pipeline.evaluation.robustness.warps import DIRECTIONS, FARTHEST_SHIFT, FARTHEST_TURN, TURNS, shift, turn
 
@@ -37,6 +38,14 @@ class Condition:
     kind: str
     strength: float
     seed: int
+
+    @property
+    def axis(self) -> Axis:
+        """The condition's place among those that differ from it in strength."""
+        if self.kind in DIRECTIONS:
+            return Axis(kind="shift", family=f"shift {self.kind}", strength=self.strength)
+        kinds = {"σ": "noise"} | {f"turn {direction}": "turn" for direction in TURNS}
+        return Axis(kind=kinds.get(self.kind, "corruption"), family=self.kind, strength=self.strength)
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """The changed pictures (n, side, side): floats in [0, 1]; strength 0 gives the very same array.

@@ -16,10 +16,12 @@ import numpy as np
 
 from pipeline.checks import one_of
 from pipeline.errors import UsageError
+from pipeline.evaluation.grid import Axis
 from pipeline.evaluation.robustness.conditions import MOVES, Condition, condition
 from pipeline.evaluation.robustness.corruptions import MNIST_C, SEVERITIES
 from pipeline.evaluation.robustness.methods import METHODS, parse_attack
 from pipeline.evaluation.robustness.warps import DIRECTIONS
+from pipeline.jobs.matrix import AttackColumn
 
 DEFAULT = (
     "clean, σ 0.1, σ 0.2, σ 0.3, σ 0.5, shift right 1-6, shift all 4, corruptions 3, "
@@ -29,7 +31,7 @@ DEFAULT = (
 NAMES = ("clean", "σ", "sigma", *MOVES, *SEVERITIES, *METHODS, "corruptions", "mnist-c")
 
 
-def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[str]]:
+def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[AttackColumn]]:
     """Conditions, "clean" first, and attacks, each once, in the order given.
 
     Raises UsageError for a name that does not exist, with the nearest that does.
@@ -39,12 +41,14 @@ def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[s
         for single in _expand(text):
             words = single.split()
             if words and one_of("test condition or attack", words[0], NAMES) in METHODS:
-                method, ball = parse_attack(single)
-                attacks[f"{words[0]} {ball.norm} {ball.epsilon:g}"] = method
+                ball = parse_attack(single)[1]
+                axis = Axis(kind="attack", family=f"{words[0]} {ball.norm}", strength=ball.epsilon)
+                name = f"{axis.family} {ball.epsilon:g}"
+                attacks[name] = AttackColumn(name=name, axis=axis)
             else:
-                one = condition(single, seed=seed)
-                conditions[one.name] = one
-    return list(conditions.values()), list(attacks)
+                changed = condition(single, seed=seed)
+                conditions[changed.name] = changed
+    return list(conditions.values()), list(attacks.values())
 
 
 def check_fit(conditions: Sequence[Condition], side: int) -> None:

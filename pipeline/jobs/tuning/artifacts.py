@@ -1,4 +1,4 @@
-"""What a search leaves: the new recipe, the table of all trials, the figures, its record."""
+"""Artifacts of a search: the new recipe, the table of all trials, the figures, its record."""
 
 from __future__ import annotations
 
@@ -7,44 +7,22 @@ import io
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pipeline import storage
-from pipeline.dataset import Competition
-from pipeline.evaluation.statistics import Estimate
-from pipeline.jobs.tuning.figures import Searched, Tried, epochs, history, importances
-from pipeline.jobs.tuning.plan import Settings, all_versions
-from pipeline.jobs.tuning.results import Trial, ranked
+from pipeline.jobs.plan import Plan
+from pipeline.jobs.tuning.figures import epochs, history, importances
+from pipeline.jobs.tuning.results import SearchResults, Trial, ranked
 from pipeline.jobs.tuning.settings_figures import parallel, slices
-from pipeline.jobs.tuning.workers import Work
+from pipeline.jobs.tuning.table import HEAD, notes, shown_trials, trial_cells
 from pipeline.report.figures import save_figure
-from pipeline.runs.run_folder import data_record
 from pipeline.training import recipe as recipes
 from pipeline.training.recipe import Recipe
 from pipeline.training.search_space import Parameter, put, reach
 
 BEST = "best.toml"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a search found.
-
-    trials: all that ended. own: that of the recipe's own settings, None where it failed. gain: the best less own.
-    expected: the accuracy that the choice is worth, None with a single complete trial. next: the command that
-    measures the best on the rows held out.
-    """
-
-    folder: Path
-    rows: int
-    trials: list[Trial]
-    best: Trial
-    own: Trial | None
-    gain: Estimate | None
-    expected: Estimate | None
-    next: str
 
 
 def write_best(path: Path, source: str | None, recipe: Recipe, best: Trial, *, about: str, reached: str) -> None:
@@ -89,84 +67,61 @@ def trials_csv(trials: Sequence[Trial], space: Sequence[Parameter]) -> str:
     """One line a trial: what it tried, what came of it. Accuracies in %, log-loss in nats, seconds of wall time."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    folds = max((len(one.score.accuracies) for one in ranked(trials)), default=0)
-    names = [one.path for one in space]
+    folds = max((len(trial.score.accuracies) for trial in ranked(trials)), default=0)
+    names = [setting.path for setting in space]
     of_folds = [f"fold_{fold + 1}_percent" for fold in range(folds)]
     figures = ["accuracy_percent", "low_percent", "high_percent", "log_loss"]
     writer.writerow(["trial", "state", *names, *figures, *of_folds, "epochs_spent", "seconds", "reason"])
-    for one in trials:
+    for trial in trials:
         cells: list[str] = [""] * (4 + folds)
-        if one.score is not None:
-            cells = [f"{100 * value:.4f}" for value in one.accuracy()]
-            cells += [f"{one.score.log_loss:.5f}", *(f"{100 * value:.4f}" for value in one.score.accuracies)]
-        spent = one.curve[-1][0] if one.curve else 0
-        tried = [one.values.get(name, "") for name in names]
-        writer.writerow([one.number, one.state, *tried, *cells, spent, f"{one.seconds:.1f}", one.reason or ""])
+        if trial.score is not None:
+            cells = [f"{100 * value:.4f}" for value in trial.accuracy()]
+            cells += [f"{trial.score.log_loss:.5f}", *(f"{100 * value:.4f}" for value in trial.score.accuracies)]
+        spent = trial.curve[-1][0] if trial.curve else 0
+        tried = [trial.values.get(name, "") for name in names]
+        writer.writerow([trial.number, trial.state, *tried, *cells, spent, f"{trial.seconds:.1f}", trial.reason or ""])
     return buffer.getvalue()
 
 
-def next_command(settings: Settings, folder: Path) -> str:
-    """The main job with the best settings, on the very rows that were held out."""
+def next_command(plan: Plan, folder: Path, source: Mapping[str, str]) -> str:
+    """The main job with the best settings, on the very rows that were held out. source: the data options."""
     words = ["python", "main.py", "--recipe", (folder / BEST).as_posix(), "--noise", "0", "--repeats", "3"]
-    words += ["--seed", str(settings.seed), "--holdout", f"{settings.holdout:g}"]
-    return shlex.join([*words, *settings.data])
+    words += ["--seed", str(plan.seed), "--holdout", f"{plan.settings['holdout_share']:g}"]
+    words += [word for name, value in source.items() for word in (f"--{name.replace('_', '-')}", value)]
+    return shlex.join(words)
 
 
-def write_all(
-    competition: Competition, settings: Settings, work: Work, outcome: Outcome, shares: dict[str, float]
-) -> None:
+def write_all(plan: Plan, folder: Path, results: SearchResults, shares: Mapping[str, float], follow: str) -> None:
     """best.toml, trials.csv and the figures, into the run's folder. Raises StorageError."""
-    best, n = outcome.best, outcome.rows
-    count = f"the best of {len(outcome.trials)} trials"
-    figure = f"{100 * best.score.accuracy:.2f} % of {n:,} rows in {settings.folds} folds"
+    best = results.best
+    count = f"the best of {len(results.trials)} trials"
+    figure = f"{100 * best.score.accuracy:.2f} % of {results.rows:,} rows in {results.folds} folds"
     about = (
-        f"{count[0].upper()}{count[1:]} (trial {best.number}) of {settings.recipe.name} on {competition.name}, run "
-        f"{outcome.folder.name}:\n{figure}; chosen by this very figure, so it is too high.\n"
-        f"On rows that no trial has seen: {outcome.next}"
+        f"{count[0].upper()}{count[1:]} (trial {best.number}) of {results.recipe} on {results.data}, run "
+        f"{folder.name}:\n{figure}; chosen by this very figure, so it is too high.\n"
+        f"On rows that no trial has seen: {follow}"
     )
-    reached = f"{figure}, chosen as {count}, so too high (python main.py tune, seed {settings.seed})"
-    write_best(outcome.folder / BEST, settings.source, settings.recipe, best, about=about, reached=reached)
-    storage.write_text(outcome.folder / "trials.csv", trials_csv(outcome.trials, work.space))
-    tried = [
-        Tried(
-            one.number,
-            one.state,
-            one.values,
-            None if one.score is None else one.score.accuracy,
-            one.curve,
-            one is outcome.own,
-        )
-        for one in outcome.trials
-    ]
-    searched = Searched(
-        tried,
-        best.number,
-        work.space,
-        [work.longest * (fold + 1) for fold in range(settings.folds)],
-        f"{competition.name}, {settings.recipe.name}: {len(tried)} trials on {settings.folds} folds of {n:,} rows.",
-    )
-    drawn = {"history": history(searched), "epochs": epochs(searched), "slices": slices(searched)}
-    if len(work.space) > 1:
-        drawn["parallel"] = parallel(searched)
+    reached = f"{figure}, chosen as {count}, so too high (python main.py tune, seed {plan.seed})"
+    source = plan.settings["recipe_source"]
+    write_best(folder / BEST, source, plan.recipe, best, about=about, reached=reached)
+    storage.write_text(folder / "trials.csv", trials_csv(results.trials, results.space))
+    drawn = {"history": history(results), "epochs": epochs(results), "slices": slices(results)}
+    if len(results.space) > 1:
+        drawn["parallel"] = parallel(results)
     if shares:
-        drawn["importances"] = importances(searched, shares)
-    for name, one in drawn.items():
-        save_figure(one, outcome.folder / name)
+        drawn["importances"] = importances(results, shares)
+    for name, figure in drawn.items():
+        save_figure(figure, folder / name)
 
 
-def record_of(competition: Competition, settings: Settings, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """What the ledger and run.json keep. Accuracies are shares of 1, intervals at 95 %."""
-    best, own = outcome.best, outcome.own
-    states = [one.state for one in outcome.trials]
+def record_of(plan: Plan, results: SearchResults) -> dict[str, Any]:
+    """What run.json keeps. Accuracies are shares of 1, intervals at 95 %."""
+    best, own = results.best, results.own
+    states = [trial.state for trial in results.trials]
     return {
-        "kind": "tune",
-        "seconds": round(seconds, 1),
-        "trial_seconds": round(sum(one.seconds for one in outcome.trials), 1),
-        "seed": settings.seed,
-        "recipe": settings.recipe.record,
-        "data": data_record(competition),
-        "folds": settings.folds,
-        "rows": outcome.rows,
+        "trial_seconds": round(sum(trial.seconds for trial in results.trials), 1),
+        "folds": results.folds,
+        "rows": results.rows,
         "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
         "best": {
             "trial": best.number,
@@ -175,9 +130,11 @@ def record_of(competition: Competition, settings: Settings, outcome: Outcome, se
             "log_loss": best.score.log_loss,
         },
         "own": None if own is None else {"trial": own.number, **own.accuracy()._asdict()},
-        "gain": None if outcome.gain is None else outcome.gain._asdict(),
-        "expected": None if outcome.expected is None else outcome.expected._asdict(),
-        "pruner": settings.pruner,
-        "holdout_share": settings.holdout,
-        "versions": all_versions(),
+        "gain": None if results.gain is None else results.gain._asdict(),
+        "expected": None if results.expected is None else results.expected._asdict(),
+        "table": {"head": list(HEAD), "lines": [trial_cells(results, trial) for trial in shown_trials(results)]},
+        "notes": notes(results),
+        "pruner": plan.settings["pruner"],
+        "holdout_share": plan.settings["holdout_share"],
+        "optuna": metadata.version("optuna"),
     }

@@ -6,14 +6,13 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.jobs.tuning.results import SearchResults, Trial
 from pipeline.report.figures import styled
 from pipeline.report.style import COLOURS
-from pipeline.training.search_space import Parameter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,45 +22,6 @@ BLACK, ORANGE, BLUE, GREY = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[7]
 PALE = "#BBBBBB"
 WIDTH = 8.0  # inches
 CHARACTERS = 15.2  # of a caption, to an inch
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A trial as the report sees it.
-
-    state: complete, pruned or failed. values: what it tried, by path. accuracy: the folds' mean, a share of 1, of
-    a complete one. curve: (epochs spent, accuracy so far) as it went. is_own: the recipe's own settings.
-    """
-
-    number: int
-    state: str
-    values: Mapping[str, Any]
-    accuracy: float | None = None
-    curve: Sequence[tuple[int, float]] = ()
-    is_own: bool = False
-
-
-@dataclass(frozen=True)
-class Searched:
-    """A search as its figures show it.
-
-    best: number of the best trial. space: the settings searched. folds_at: epochs spent at each fold's end. about: a
-    sentence on data, recipe and folds.
-    """
-
-    trials: Sequence[Tried]
-    best: int
-    space: Sequence[Parameter]
-    folds_at: Sequence[int]
-    about: str
-
-    @property
-    def complete(self) -> list[Tried]:
-        return [one for one in self.trials if one.state == "complete"]
-
-    @property
-    def own(self) -> Tried | None:
-        return next((one for one in self.complete if one.is_own), None)
 
 
 @contextmanager
@@ -85,35 +45,35 @@ def canvas(title: str, caption: str, height: float, *, left: float = 0.75, right
         yield figure, axes
 
 
-def score_limits(searched: Searched) -> tuple[float, float]:
-    """Ends of the scale in %, by the complete trials: a pruned one may lie far below, where nothing is to be seen."""
-    scores = 100 * np.array([one.accuracy for one in searched.complete])
+def score_limits(results: SearchResults) -> tuple[float, float]:
+    """Ends of the scale in %, by the complete trials: a pruned trial may lie far below, where nothing is to be seen."""
+    scores = 100 * np.array([trial.score.accuracy for trial in results.complete])
     margin = max(0.08 * float(np.ptp(scores)), 0.05)
     return float(scores.min()) - 2 * margin, min(float(scores.max()) + margin, 100.0 + margin)
 
 
-def history(searched: Searched) -> Figure:
+def history(results: SearchResults) -> Figure:
     """The score of each trial, in their order."""
     caption = (
-        f"{searched.about} Dots: complete trials. Triangles at the bottom: pruned ones, which have no comparable "
+        f"{results.about} Dots: complete trials. Triangles at the bottom: pruned ones, which have no comparable "
         "figure. Crosses: failed ones. The best so far can only rise, whether or not anything is gained: part of it "
         "is luck."
     )
     with canvas("The course of the search", caption, 3.4, right=1.35) as (figure, new_axes):
         axes = new_axes()
-        axes.set_ylim(*score_limits(searched))
+        axes.set_ylim(*score_limits(results))
         low = axes.get_ylim()[0]
-        x, y = zip(*((one.number, 100 * one.accuracy) for one in searched.complete), strict=True)
+        x, y = zip(*((trial.number, 100 * trial.score.accuracy) for trial in results.complete), strict=True)
         best_so_far = np.maximum.accumulate(y)
-        last = max(one.number for one in searched.trials)
+        last = max(trial.number for trial in results.trials)
         axes.step([*x, last], [*best_so_far, best_so_far[-1]], where="post", color=ORANGE, zorder=2)
         axes.plot(x, y, "o", color=BLUE, zorder=3)
         for state, marker in (("pruned", "^"), ("failed", "x")):
-            at = [one.number for one in searched.trials if one.state == state]
+            at = [trial.number for trial in results.trials if trial.state == state]
             axes.plot(at, [low] * len(at), marker, color=GREY, clip_on=False, markersize=5)
         labels = [(float(best_so_far[-1]), "best so far", ORANGE)]
-        if searched.own is not None:
-            level = 100 * searched.own.accuracy
+        if results.own is not None:
+            level = 100 * results.own.score.accuracy
             axes.axhline(level, color=BLACK, linewidth=1, linestyle="--", zorder=1)
             labels.append((level, "the recipe's own", BLACK))
         _label_right(axes, labels)
@@ -123,34 +83,34 @@ def history(searched: Searched) -> Figure:
         return figure
 
 
-def epochs(searched: Searched) -> Figure:
+def epochs(results: SearchResults) -> Figure:
     """The accuracy of each trial while it went, and where it was pruned."""
     caption = (
-        f"{searched.about} One line a trial: accuracy on the first fold's held-out rows after each epoch, then the "
+        f"{results.about} One line a trial: accuracy on the first fold's held-out rows after each epoch, then the "
         "mean of the folds done so far at the dotted lines. Grey lines with a cross were pruned there."
     )
     with canvas("What was pruned, and when", caption, 3.4, right=1.35) as (figure, new_axes):
         axes = new_axes()
-        seen = [value for one in searched.complete for _, value in one.curve]
+        seen = [value for trial in results.complete for _, value in trial.curve]
         # From the worst tenth upwards: the first epochs would press all that matters into a line.
         low = 100 * float(np.quantile(seen, 0.1))
         high = 100 * max(seen)
         axes.set_ylim(low - 0.1 * (high - low) - 0.05, high + 0.1 * (high - low) + 0.05)
-        for end in searched.folds_at:
+        for end in results.folds_at:
             axes.axvline(end, color=PALE, linestyle=":", linewidth=1)
-        for one in sorted(searched.trials, key=lambda one: (one.number == searched.best, one.is_own)):
-            if not one.curve:
+        for trial in results.drawn_in_order:
+            if not trial.curve:
                 continue
-            x, y = np.array(one.curve).T
-            colour, width = (PALE, 1.0) if one.state != "complete" else (BLUE, 1.2)
-            if one.is_own:
+            x, y = np.array(trial.curve).T
+            colour, width = (PALE, 1.0) if trial.state != "complete" else (BLUE, 1.2)
+            if trial is results.own:
                 colour, width = BLACK, 1.6
-            if one.number == searched.best:
+            if trial.number == results.best.number:
                 colour, width = ORANGE, 1.8
             axes.plot(x, 100 * y, color=colour, linewidth=width)
-            if one.state == "pruned":
+            if trial.state == "pruned":
                 axes.plot(x[-1:], 100 * y[-1:], "x", color=GREY, markersize=5)
-        labels = [(100 * one.curve[-1][1], name, colour) for one, name, colour in _named(searched)]
+        labels = [(100 * trial.curve[-1][1], name, colour) for trial, name, colour in _named(results)]
         _label_right(axes, labels)
         _whole_ticks(axes)
         axes.set_xlabel("epochs spent")
@@ -158,17 +118,17 @@ def epochs(searched: Searched) -> Figure:
         return figure
 
 
-def _named(searched: Searched) -> list[tuple[Tried, str, str]]:
-    best = next(one for one in searched.complete if one.number == searched.best)
-    if searched.own is None or searched.own is best:
+def _named(results: SearchResults) -> list[tuple[Trial, str, str]]:
+    best = next(trial for trial in results.complete if trial.number == results.best.number)
+    if results.own is None or results.own is best:
         return [(best, "the best", ORANGE)]
-    return [(best, "the best", ORANGE), (searched.own, "the recipe's own", BLACK)]
+    return [(best, "the best", ORANGE), (results.own, "the recipe's own", BLACK)]
 
 
-def importances(searched: Searched, shares: Mapping[str, float]) -> Figure:
+def importances(results: SearchResults, shares: Mapping[str, float]) -> Figure:
     """One bar a setting. shares: importance by path, shares of 1, the largest first."""
     caption = (
-        f"{searched.about} PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023) over {len(searched.complete)} complete "
+        f"{results.about} PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023) over {len(results.complete)} complete "
         "trials: how far a setting tells the best tenth from the rest. Shares of 1, of what these bounds and these "
         "trials show; with few trials hardly more than a hint."
     )

@@ -1,4 +1,4 @@
-"""What the trials of a search found: the best, how much better than the recipe, and what the choice is worth."""
+"""Results of a hyperparameter search: the best trial, its gain on the recipe, and what the choice is worth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAWS = 1000
 FEWEST_FOR_IMPORTANCES = 10  # complete trials
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
     """A trial that has ended. state: complete, pruned or failed; score: of a complete one; reason: of a failed one.
 
@@ -51,28 +51,32 @@ def trials_of(study: optuna.Study, space: Sequence[Parameter], rows: int) -> lis
     """All trials that have ended, in their order; those that were stopped and done again are left out."""
     stopped = stopped_in(study)
     return [
-        _trial(one, space, rows)
-        for one in study.get_trials(deepcopy=False)
-        if one.state in STATES and one.number not in stopped
+        _trial(frozen, space, rows)
+        for frozen in study.get_trials(deepcopy=False)
+        if frozen.state in STATES and frozen.number not in stopped
     ]
 
 
-def _trial(one: FrozenTrial, space: Sequence[Parameter], rows: int) -> Trial:
+def _trial(frozen: FrozenTrial, space: Sequence[Parameter], rows: int) -> Trial:
     return Trial(
-        one.number,
-        STATES[one.state],
-        {asked.path: asked.rounded(one.params[asked.path]) for asked in space if asked.path in one.params},
-        tuple(sorted(one.intermediate_values.items())),
-        one.duration.total_seconds() if one.duration else 0.0,
-        unpack(one, rows) if one.state == TrialState.COMPLETE else None,
-        one.user_attrs.get(REASON),
+        number=frozen.number,
+        state=STATES[frozen.state],
+        values={
+            setting.path: setting.rounded(frozen.params[setting.path])
+            for setting in space
+            if setting.path in frozen.params
+        },
+        curve=tuple(sorted(frozen.intermediate_values.items())),
+        seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
+        score=unpack(frozen, rows) if frozen.state == TrialState.COMPLETE else None,
+        reason=frozen.user_attrs.get(REASON),
     )
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """Complete trials, the best first: by accuracy, then by log-loss, then the older one."""
-    complete = [one for one in trials if one.score is not None]
-    return sorted(complete, key=lambda one: (-one.score.accuracy, one.score.log_loss, one.number))
+    complete = [trial for trial in trials if trial.score is not None]
+    return sorted(complete, key=lambda trial: (-trial.score.accuracy, trial.score.log_loss, trial.number))
 
 
 def after_choice(trials: Sequence[Trial], seed: int) -> Estimate | None:
@@ -86,15 +90,15 @@ def after_choice(trials: Sequence[Trial], seed: int) -> Estimate | None:
     complete = ranked(trials)
     if len(complete) < 2:
         return None
-    right = np.stack([~one.score.wrong for one in complete]).astype(np.float32)
+    right = np.stack([~trial.score.wrong for trial in complete]).astype(np.float32)
     rng = np.random.default_rng(seed)
     n = right.shape[1]
-    found = []
+    accuracies = []
     for _ in range(DRAWS):
         times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float32)
         winner = int((right @ times).argmax())
-        found.append(right[winner, times == 0].mean())
-    return Estimate(float(np.mean(found)), *(float(end) for end in np.quantile(found, (0.025, 0.975))))
+        accuracies.append(right[winner, times == 0].mean())
+    return Estimate(float(np.mean(accuracies)), *(float(end) for end in np.quantile(accuracies, (0.025, 0.975))))
 
 
 def importances(study: optuna.Study, trials: Sequence[Trial]) -> dict[str, float]:
@@ -103,3 +107,46 @@ def importances(study: optuna.Study, trials: Sequence[Trial]) -> dict[str, float
         return {}
     with quietly():
         return {path: float(share) for path, share in optuna.importance.get_param_importances(study).items()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchResults:
+    """What a search came to, as tables, figures and the record read it.
+
+    data: its name. recipe: name of the recipe that was searched. rows: those of all folds. longest: epochs of the
+    longest fit. trials: all that ended. best: the best of them; own: that of the recipe's own settings, None where it
+    failed. gain: the best less own, None where there is nothing to gain. expected: the accuracy that the choice is
+    worth, None with a single complete trial.
+    """
+
+    data: str
+    recipe: str
+    sample: bool
+    rows: int
+    folds: int
+    longest: int
+    space: tuple[Parameter, ...]
+    trials: Sequence[Trial]
+    best: Trial
+    own: Trial | None
+    gain: Estimate | None
+    expected: Estimate | None
+
+    @property
+    def complete(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.state == "complete"]
+
+    @property
+    def drawn_in_order(self) -> list[Trial]:
+        """The recipe's own trial and the best last, so that they lie on top."""
+        return sorted(self.trials, key=lambda trial: (trial is self.best, trial is self.own))
+
+    @property
+    def folds_at(self) -> list[int]:
+        """Epochs spent at each fold's end."""
+        return [self.longest * (fold + 1) for fold in range(self.folds)]
+
+    @property
+    def about(self) -> str:
+        """A sentence on data, recipe and folds."""
+        return f"{self.data}, {self.recipe}: {len(self.trials)} trials on {self.folds} folds of {self.rows:,} rows."

@@ -1,139 +1,185 @@
-"""The whole search: rows held out and folds laid, trials until there are enough, the best as a new recipe."""
+"""Hyperparameter search as a job: rows held out and folds laid, trials until there are enough, the best as a recipe."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
-import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
-from pipeline import storage
-from pipeline.dataset import Competition
-from pipeline.errors import InkproofError, UsageError
-from pipeline.jobs.common import failure_told
-from pipeline.jobs.progress import RunLog
-from pipeline.jobs.tuning.artifacts import Outcome, next_command, record_of, write_all
-from pipeline.jobs.tuning.plan import (
-    PLAN,
-    Settings,
-    all_versions,
-    earlier_run,
-    lay_out,
-    other_versions,
-    plan_of,
-    study_name,
-)
-from pipeline.jobs.tuning.results import Trial, after_choice, importances, ranked, trials_of
+import numpy as np
+import optuna
+
+from pipeline.dataset.split import stratified_folds
+from pipeline.errors import InkproofError
+from pipeline.jobs.plan import Plan, Workbench
+from pipeline.jobs.tuning.artifacts import next_command, record_of, write_all
+from pipeline.jobs.tuning.results import SearchResults, Trial, after_choice, importances, ranked, trials_of
 from pipeline.jobs.tuning.study import StudyStorage, quietly, repair_journal, resume, storage_errors
-from pipeline.jobs.tuning.workers import Work, run_trials
-from pipeline.runs.ledger import Ledger
+from pipeline.jobs.tuning.trial import fold_name
+from pipeline.jobs.tuning.workers import TrialWork, run_trials
 from pipeline.runs.ledger.mlflow import without_password
-from pipeline.runs.run_folder import git_commit, new_run_id
-from pipeline.storage import FileLock
-from pipeline.training.search_space import search_space
-from pipeline.training.task import Rows
+from pipeline.seeds import Stream, generator
+from pipeline.training.recipe_tables import HOLDOUT
+from pipeline.training.search_space import NOT_SEARCHED, Parameter, search_space
+from pipeline.training.task import SharedRows, Split
 
 JOURNAL = "journal.log"
 
 
-def tune(competition: Competition, settings: Settings, run_log: RunLog) -> Outcome:
-    """The whole search, in a new folder below settings.runs or in that of the search that it takes up.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchOutcome:
+    """What a search came to. next: the command that measures the best on the rows held out."""
 
-    Raises UsageError before anything runs; InkproofError where no trial ended with a score.
+    folder: Path
+    record: Mapping[str, Any]
+    results: SearchResults
+    next: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Search(Plan):
+    """trials: how many there are to be in all. holdout_share: of the rows, which no trial sees.
+
+    pruner: asha, hyperband or none. storage: address of a database; None is a journal in the run's folder.
+    recipe_source: text of the recipe's file.
     """
-    space = search_space(settings.recipe.content)
-    rows, parts = lay_out(competition, settings)
-    plan = plan_of(settings, competition)
-    name = study_name(plan)
-    run_id = earlier_run(settings.runs, plan)
-    is_new = run_id is None
-    if is_new:
-        run_id = new_run_id(f"tune-{settings.recipe.name}")
-    folder = settings.runs / run_id
-    place = StudyStorage(name, folder / JOURNAL, settings.storage)
-    if settings.storage is not None:
-        place.storage()  # an address that does not work is told before a run begins
 
-    command = without_password(settings.command)
-    ledger = Ledger(settings.runs)
-    lock = FileLock(folder / "running.lock")
-    if is_new:
-        about = (competition.name, competition.fingerprint, command, git_commit())
-        ledger.start_run(run_id, settings.recipe.record, settings.seed, *about)
-    elif not lock.acquire():
-        raise UsageError(f"Run {run_id} is at this very search in another process: wait for its end, or stop it.")
-    stopped = f"Stopped: {folder} keeps the trials that have ended; the same command again goes on from there."
-    try:
-        with failure_told(ledger, folder, run_log, on_stop=stopped):
-            if other := other_versions(folder):
-                run_log.say(f"This search began with {', '.join(other)}: later trials may differ in their last digits.")
-            storage.write_json(folder / PLAN, {"study": name, "command": command, "versions": all_versions(), **plan})
-            session = secrets.token_hex(8)
-            work = Work(place, run_id, session, settings.recipe, space, parts, settings.seed, settings.pruner)
-            with storage_errors(place):
-                outcome, record = _tune(competition, settings, run_log, work, rows)
-            storage.write_json(folder / "run.json", {"id": run_id, **record, "command": command})
-    finally:
-        if not is_new:
-            lock.release()
-            lock.path.unlink(missing_ok=True)
-    ledger.finish_run(run_id, record)
-    return outcome
+    kind: ClassVar[str] = "tune"
+    free: ClassVar[tuple[str, ...]] = ("trials", "recipe_source")
+    goes_on_when_finished: ClassVar[bool] = True
 
+    trials: int = 20
+    folds: int = 3
+    holdout_share: float = HOLDOUT
+    pruner: str = "asha"
+    storage: str | None = None
+    recipe_source: str | None = None
 
-def _tune(
-    competition: Competition, settings: Settings, run_log: RunLog, work: Work, rows: Rows
-) -> tuple[Outcome, dict[str, Any]]:
-    begin = time.perf_counter()
-    folder, n = settings.runs / work.run, len(rows.labels)
-    alone = settings.storage is None
-    if alone:
-        repair_journal(folder / JOURNAL)
-    with quietly():
-        study = work.study()
-        again = resume(study, work.run, work.own, alone=alone)
-        study = work.study()  # once more, for the sampler to know what was stopped
-    there = trials_of(study, work.space, n)
-    run_log.say(
-        f"{folder.name}: {len(work.space)} settings of recipe {settings.recipe.name}, {settings.folds} folds of "
-        f"{n:,} rows; {competition.train.n - n:,} rows are held out and seen by no trial\n"
-        f"{len(there)} of {settings.trials} trials are there already"
-        + (f", {again} that had been stopped are done again" if again else "")
-    )
-    with run_log.counting("Trials", settings.trials, len(there)) as told:
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Without the password of a database."""
+        storage = None if self.storage is None else without_password(self.storage)
+        return {**super().settings, "storage": storage}
 
-        def on_trial(number: int) -> None:
-            trials = trials_of(study, work.space, n)
-            told(_progress(next(one for one in trials if one.number == number), ranked(trials)))
+    @property
+    def space(self) -> tuple[Parameter, ...]:
+        return search_space(self.recipe.content)
 
-        run_trials(work, rows, study, settings.trials, jobs=settings.jobs, on_trial=on_trial)
-    trials = trials_of(study, work.space, n)
-    if len(trials) < settings.trials:
-        run_log.say("Other runs are at the missing trials, or were killed in them: the same command there ends them.")
-    if not ranked(trials):
-        reasons = dict.fromkeys(one.reason for one in trials if one.reason)
-        raise InkproofError(f"None of {len(trials)} trials ended with a score: {' '.join(reasons)}")
-    best = ranked(trials)[0]
-    own = next((one for one in ranked(trials) if one.values == work.own), None)
-    outcome = Outcome(
-        folder,
-        n,
-        trials,
-        best,
-        own,
-        None if own is None or own is best else best.better_than(own),
-        after_choice(trials, settings.seed),
-        next_command(settings, folder),
-    )
-    write_all(competition, settings, work, outcome, importances(study, trials))
-    return outcome, record_of(competition, settings, outcome, time.perf_counter() - begin)
+    @property
+    def study_name(self) -> str:
+        """The study's name wherever it is stored: the recipe's, and a fingerprint of what trials follow from."""
+        content = {key: value for key, value in self.recipe.content.items() if key not in NOT_SEARCHED}
+        identity = {**self.identity, "recipe": {**content, "search": self.recipe.content.get("search")}}
+        identity["settings"] = {name: value for name, value in identity["settings"].items() if name != "storage"}
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return f"inkproof-{self.recipe.name}-{digest[:12]}"
+
+    def check(self) -> None:
+        _ = self.space
+        if self.storage is not None:  # an address that does not work is told before a run begins
+            StudyStorage(self.study_name, Path(JOURNAL), self.storage).storage()
+
+    def work(self, bench: Workbench) -> SearchOutcome:
+        shared, positions = self.rows()
+        place = StudyStorage(self.study_name, bench.folder / JOURNAL, self.storage)
+        work = TrialWork(
+            storage=place,
+            run=bench.folder.name,
+            session=secrets.token_hex(8),
+            recipe=self.recipe,
+            space=self.space,
+            positions=positions,
+            seed=self.seed,
+            pruner=self.pruner,
+        )
+        with storage_errors(place):
+            study = self._resume(bench, work)
+            self._run_trials(bench, work, shared, study)
+            results = self._results(work, study)
+            shares = importances(study, results.trials)
+        follow = next_command(self, bench.folder, bench.options.source)
+        write_all(self, bench.folder, results, shares, follow)
+        return SearchOutcome(folder=bench.folder, record=record_of(self, results), results=results, next=follow)
+
+    def rows(self) -> tuple[SharedRows, list[np.ndarray]]:
+        """The rows and their folds; for each fold, where its validation rows stand among those that trials may see."""
+        seen, _ = self.holdout(self.holdout_share)
+        labels = self.competition.train.labels[seen]
+        folds = stratified_folds(labels, self.folds, rng=generator(self.seed, Stream.SEARCH_FOLDS))
+        splits = {
+            fold_name(number): Split(train=self.with_extra(seen[learnt]), validation=seen[predicted])
+            for number, (learnt, predicted) in enumerate(folds)
+        }
+        return self.shared_rows(splits), [predicted for _, predicted in folds]
+
+    def _resume(self, bench: Workbench, work: TrialWork) -> optuna.Study:
+        """The study, ready for this run to go on with."""
+        alone = self.storage is None
+        if alone:
+            repair_journal(work.storage.journal)
+        with quietly():
+            study = work.study()
+            again = resume(study, work.run, work.own, alone=alone)
+            study = work.study()  # once more, for the sampler to know what was stopped
+        rows = sum(map(len, work.positions))
+        there = trials_of(study, work.space, rows)
+        bench.run_log.say(
+            f"{bench.folder.name}: {len(work.space)} settings of recipe {self.recipe.name}, {self.folds} folds of "
+            f"{rows:,} rows; {self.competition.train.n - rows:,} rows are held out and seen by no trial\n"
+            f"{len(there)} of {self.trials} trials are there already"
+            + (f", {again} that had been stopped are done again" if again else "")
+        )
+        return study
+
+    def _run_trials(self, bench: Workbench, work: TrialWork, shared: SharedRows, study: optuna.Study) -> None:
+        rows = sum(map(len, work.positions))
+        there = len(trials_of(study, work.space, rows))
+        with bench.run_log.counting("Trials", self.trials, there) as report:
+
+            def on_trial(number: int) -> None:
+                trials = trials_of(study, work.space, rows)
+                report(_progress(next(trial for trial in trials if trial.number == number), ranked(trials)))
+
+            run_trials(work, shared, study, self.trials, options=bench.options, on_trial=on_trial)
+        if len(trials_of(study, work.space, rows)) < self.trials:
+            bench.run_log.say(
+                "Other runs are at the missing trials, or were killed in them: the same command there ends them."
+            )
+
+    def _results(self, work: TrialWork, study: optuna.Study) -> SearchResults:
+        """Raises InkproofError where no trial ended with a score."""
+        rows = sum(map(len, work.positions))
+        trials = trials_of(study, work.space, rows)
+        if not ranked(trials):
+            reasons = dict.fromkeys(trial.reason for trial in trials if trial.reason)
+            raise InkproofError(f"None of {len(trials)} trials ended with a score: {' '.join(reasons)}")
+        best = ranked(trials)[0]
+        own = next((trial for trial in ranked(trials) if trial.values == work.own), None)
+        return SearchResults(
+            data=self.competition.name,
+            recipe=self.recipe.name,
+            sample=self.competition.is_sample,
+            rows=rows,
+            folds=self.folds,
+            longest=work.longest,
+            space=work.space,
+            trials=trials,
+            best=best,
+            own=own,
+            gain=None if own is None or own is best else best.better_than(own),
+            expected=after_choice(trials, self.seed),
+        )
 
 
 def _progress(trial: Trial, best: Sequence[Trial]) -> str:
-    what = f"failed: {trial.reason}"
+    outcome = f"failed: {trial.reason}"
     if trial.score is not None:
-        what = f"{trial.score.accuracy:.2%}"
+        outcome = f"{trial.score.accuracy:.2%}"
     elif trial.state == "pruned":
-        what = f"pruned at {trial.curve[-1][1]:.2%} after {trial.curve[-1][0]} epochs"
+        outcome = f"pruned at {trial.curve[-1][1]:.2%} after {trial.curve[-1][0]} epochs"
     so_far = f" (best {best[0].score.accuracy:.2%}, trial {best[0].number})" if best else ""
-    return f"trial {trial.number}: {what}{so_far}"
+    return f"trial {trial.number}: {outcome}{so_far}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs.tuning.figures import BLACK, BLUE, GREY, ORANGE, PALE, WIDTH, Searched, Tried, canvas, score_limits
+from pipeline.jobs.tuning.figures import BLACK, BLUE, GREY, ORANGE, PALE, WIDTH, canvas, score_limits
+from pipeline.jobs.tuning.results import SearchResults, Trial
 from pipeline.training.search_space import Parameter
 
 if TYPE_CHECKING:
@@ -16,32 +17,32 @@ PANEL_HEIGHT = 2.6  # inches
 ACROSS = 3  # panels side by side
 
 
-def slices(searched: Searched) -> Figure:
+def slices(results: SearchResults) -> Figure:
     """Each setting against the score."""
-    rows = math.ceil(len(searched.space) / ACROSS)
+    rows = math.ceil(len(results.space) / ACROSS)
     caption = (
-        f"{searched.about} One panel a setting; the other settings differ from dot to dot as well. Orange: the best. "
+        f"{results.about} One panel a setting; the other settings differ from dot to dot as well. Orange: the best. "
         "Black square: the recipe's own. Ticks at the bottom: pruned trials. A best value at an edge says: widen the "
         "bounds."
     )
     step = PANEL_HEIGHT + 0.62
     with canvas("Each setting against the score", caption, rows * step - 0.62) as (figure, new_axes):
         width = (WIDTH - 1.0 - (ACROSS - 1) * 0.3) / ACROSS
-        limits = score_limits(searched)
-        for place, asked in enumerate(searched.space):
+        limits = score_limits(results)
+        for place, asked in enumerate(results.space):
             down, across = divmod(place, ACROSS)
             axes = new_axes(across * (width + 0.3), (rows - 1 - down) * step, width, PANEL_HEIGHT)
             axes.set_ylim(*limits)
             scale, path = _Scale(asked), asked.path
             scale.dress(axes)
-            for one in sorted(searched.trials, key=lambda one: (one.number == searched.best, one.is_own)):
-                if path not in one.values:
+            for trial in results.drawn_in_order:
+                if path not in trial.values:
                     continue
-                x = scale.position(one.values[path])
-                if one.state == "complete":
-                    colour = ORANGE if one.number == searched.best else BLACK if one.is_own else BLUE
-                    axes.plot([x], [100 * one.accuracy], "s" if one.is_own else "o", color=colour)
-                elif one.state == "pruned":
+                x = scale.position(trial.values[path])
+                if trial.state == "complete":
+                    colour = ORANGE if trial.number == results.best.number else BLACK if trial is results.own else BLUE
+                    axes.plot([x], [100 * trial.score.accuracy], "s" if trial is results.own else "o", color=colour)
+                elif trial.state == "pruned":
                     axes.plot([x], [limits[0]], "|", color=GREY, markersize=9)
             axes.set_xlabel(path, parse_math=False, fontsize=9)
             if across:
@@ -51,10 +52,10 @@ def slices(searched: Searched) -> Figure:
         return figure
 
 
-def parallel(searched: Searched) -> Figure:
+def parallel(results: SearchResults) -> Figure:
     """One line a trial through all of its settings."""
     caption = (
-        f"{searched.about} One line a trial, one upright a setting. Complete trials from dark (lowest score) to "
+        f"{results.about} One line a trial, one upright a setting. Complete trials from dark (lowest score) to "
         "bright (highest); orange: the best; dashed black: the recipe's own; pale grey: pruned."
     )
     with canvas("All settings together", caption, 3.2, left=0.6, right=0.6) as (figure, new_axes):
@@ -62,29 +63,29 @@ def parallel(searched: Searched) -> Figure:
 
         axes = new_axes()
         axes.set_axis_off()
-        scales = [_Scale(asked) for asked in searched.space]
+        scales = [_Scale(asked) for asked in results.space]
         axes.set_xlim(0, len(scales) - 1)
         axes.set_ylim(-0.03, 1.03)
-        scores = [one.accuracy for one in searched.complete]
+        scores = [trial.score.accuracy for trial in results.complete]
         span = (max(scores) - min(scores)) or 1.0
 
-        def look(one: Tried) -> dict[str, Any]:
-            if one.number == searched.best:
+        def look(trial: Trial) -> dict[str, Any]:
+            if trial.number == results.best.number:
                 return {"color": ORANGE, "linewidth": 2.6, "zorder": 5}
-            if one.is_own:
+            if trial is results.own:
                 return {"color": BLACK, "linewidth": 1.8, "linestyle": "--", "zorder": 4}
-            if one.state == "complete":
-                rank = (one.accuracy - min(scores)) / span
+            if trial.state == "complete":
+                rank = (trial.score.accuracy - min(scores)) / span
                 return {"color": matplotlib.colormaps["viridis"](0.9 * rank), "linewidth": 1.2, "zorder": 3}
             return {"color": PALE, "linewidth": 0.8, "zorder": 2}
 
-        for one in searched.trials:
-            if one.state != "failed" and all(asked.path in one.values for asked in searched.space):
-                heights = [scale.height(one.values[scale.path]) for scale in scales]
-                axes.plot(range(len(scales)), heights, clip_on=False, **look(one))
+        for trial in results.trials:
+            if trial.state != "failed" and all(asked.path in trial.values for asked in results.space):
+                heights = [scale.height(trial.values[scale.path]) for scale in scales]
+                axes.plot(range(len(scales)), heights, clip_on=False, **look(trial))
         for place, scale in enumerate(scales):
             axes.axvline(place, color="#666666", linewidth=1, zorder=1, clip_on=False)
-            # Names of neighbours would run into each other on one line.
+            # Names of neighbours would run into each other on trial line.
             drop = -0.06 if place % 2 == 0 else -0.12
             side = {0: "left", len(scales) - 1: "right"}.get(place, "center")
             axes.text(place, drop, scale.path, ha=side, va="top", fontsize=9, parse_math=False, clip_on=False)
@@ -97,7 +98,7 @@ def parallel(searched: Searched) -> Figure:
 
 
 class _Scale:
-    """Where the values of one setting stand on an axis, within its bounds: by value, by ratio, or by their turn."""
+    """Where the values of trial setting stand on an axis, within its bounds: by value, by ratio, or by their turn."""
 
     def __init__(self, asked: Parameter) -> None:
         self.path, self.log, self.choices = asked.path, asked.log, asked.choices

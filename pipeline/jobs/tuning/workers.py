@@ -3,105 +3,109 @@
 from __future__ import annotations
 
 import base64
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import InkproofError
+from pipeline.jobs.plan import JobOptions
 from pipeline.jobs.tuning.study import FOUND, REASON, RUN, StudyStorage, missing, quietly
 from pipeline.jobs.tuning.trial import Score, score
 from pipeline.training import recipe as recipes
-from pipeline.training.parallel import KILLED, exit_with_parent, kill_workers
+from pipeline.training.parallel import WorkerKilled, in_processes
 from pipeline.training.recipe import Recipe
 from pipeline.training.search_space import Parameter, with_values
-from pipeline.training.task import Part, Rows
+from pipeline.training.task import SharedRows
 
 
-@dataclass(frozen=True)
-class Work:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrialWork:
     """All that a process needs to do trials.
 
-    run: id of the run that they belong to. parts: the folds. session: differs from one command to the next, so that
-    a process that lives on reads the study anew.
+    run: id of the run that they belong to. positions: see trial.score. session: differs from one command to the next,
+    so that a process that lives on reads the study anew.
     """
 
-    place: StudyStorage
+    storage: StudyStorage
     run: str
     session: str
     recipe: Recipe
     space: tuple[Parameter, ...]
-    parts: Sequence[Part]
+    positions: Sequence[np.ndarray]
     seed: int
     pruner: str
 
     @property
     def longest(self) -> int:
         """Epochs of the longest fit that may be tried."""
-        for one in self.space:
-            if one.path == "training.epochs":
-                return max(one.choices) if one.choices else one.high
+        for setting in self.space:
+            if setting.path == "training.epochs":
+                return max(setting.choices) if setting.choices else setting.high
         return self.recipe.training.epochs
 
     @property
     def own(self) -> dict[str, object]:
         """The recipe's own values of the settings that are searched."""
-        return {one.path: one.own for one in self.space}
+        return {setting.path: setting.own for setting in self.space}
 
     def study(self) -> optuna.Study:
-        return self.place.study(self.pruner, self.longest, len(self.parts), self.seed)
+        return self.storage.study(self.pruner, self.longest, len(self.positions), self.seed)
 
 
 def run_trials(
-    work: Work, rows: Rows, study: optuna.Study, total: int, *, jobs: int, on_trial: Callable[[int], None]
+    work: TrialWork,
+    shared: SharedRows,
+    study: optuna.Study,
+    total: int,
+    *,
+    options: JobOptions,
+    on_trial: Callable[[int], None],
 ) -> None:
-    """Do trials until the study has `total`, `jobs` at a time; on_trial(number) is told each that has ended.
+    """Do trials until the study has `total`, options.jobs at a time; on_trial(number) is called for each that ended.
 
     Raises InkproofError when a worker process was killed; what had ended is in the study.
     """
     count = missing(study, work.run, total)
-    if jobs == 1 or count <= 1:
-        for _ in range(count):
-            on_trial(one_trial(work, rows, study))
+    if options.engine == "dask" and count:
+        from pipeline.training.dask_cluster import cluster, on_cluster
+
+        with cluster(options.scheduler, min(options.jobs, count)) as client:
+            for _, number in on_cluster(partial(_trial_in_worker, work), range(count), shared, client=client):
+                if isinstance(number, str):
+                    raise InkproofError(f"A trial was given up: {number} The same command goes on with it.")
+                on_trial(number)
         return
-
-    from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    # joblib writes large arrays to a file once, which all workers map into their memory.
-    parallel = Parallel(
-        min(jobs, count), backend="loky", inner_max_num_threads=1, return_as="generator_unordered", batch_size=1
-    )
+    if options.jobs == 1 or count <= 1:
+        for _ in range(count):
+            on_trial(one_trial(work, shared, study))
+        return
     try:
-        for number in parallel(delayed(_in_worker)(work, rows, os.getpid()) for _ in range(count)):
+        trials = in_processes(partial(_trial_in_worker, work), range(count), shared, jobs=min(options.jobs, count))
+        for _, number in trials:
             on_trial(number)
-    except TerminatedWorkerError as error:
-        kill_workers()
+    except WorkerKilled as error:
         raise InkproofError(
-            f"{KILLED}: use fewer --jobs; the same command goes on with what is missing, and does what it was at again."
+            f"{error} The same command goes on with what is missing, and does what it was at again."
         ) from error
-    except BaseException:
-        kill_workers()
-        raise
 
 
 _open: dict[str, optuna.Study] = {}  # in a worker process: the study of the session that it works for
 
 
-def _in_worker(work: Work, rows: Rows, parent: int) -> int:
-    exit_with_parent(parent)
+def _trial_in_worker(work: TrialWork, _: int, shared: SharedRows) -> int:
     if work.session not in _open:
         _open.clear()
         _open[work.session] = work.study()
-    return one_trial(work, rows, _open[work.session])
+    return one_trial(work, shared, _open[work.session])
 
 
-def one_trial(work: Work, rows: Rows, study: optuna.Study) -> int:
-    """Ask for settings, score them, tell what came out; the trial's number.
+def one_trial(work: TrialWork, shared: SharedRows, study: optuna.Study) -> int:
+    """Ask the study for settings, score them, report the score; the trial's number.
 
     The recipe's own settings are never pruned: everything is compared with them. Settings that make no recipe, and
     a training that breaks down, are a failed trial with the reason in it.
@@ -117,19 +121,19 @@ def one_trial(work: Work, rows: Rows, study: optuna.Study) -> int:
                 raise optuna.TrialPruned
 
         try:
-            values = {one.path: one.suggest(trial) for one in work.space}
+            values = {setting.path: setting.suggest(trial) for setting in work.space}
             content = with_values(work.recipe.content, values)
             del content["search"]
             tried = recipes.check(content, name=work.recipe.name, where=f"trial {trial.number}")
-            found = score(tried, rows, work.parts, seed=work.seed, longest=work.longest, report=report)
+            result = score(tried, shared, work.positions, seed=work.seed, longest=work.longest, report=report)
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
         except InkproofError as error:
             trial.set_user_attr(REASON, str(error))
             study.tell(trial, state=TrialState.FAIL)
         else:
-            trial.set_user_attr(FOUND, pack(found))
-            study.tell(trial, found.accuracy)
+            trial.set_user_attr(FOUND, pack(result))
+            study.tell(trial, result.accuracy)
         return trial.number
 
 

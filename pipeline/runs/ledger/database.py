@@ -111,6 +111,21 @@ class Ledger:
             raise
         self._locks[id] = lock
 
+    def resume_run(self, id: str) -> None:
+        """Write down that a run goes on in this process. Raises UsageError when another one works on it."""
+        lock = FileLock(self._lock_path(id))
+        if not lock.acquire():
+            raise UsageError(f"Run {id} is being worked on by another process: wait for its end, or stop it.")
+        try:
+            with self._open() as database:
+                database.execute(
+                    "UPDATE runs SET status = 'running', finished = NULL, reason = NULL WHERE id = ?", (id,)
+                )
+        except BaseException:
+            lock.release()
+            raise
+        self._locks[id] = lock
+
     def finish_run(self, id: str, results: Mapping[str, Any]) -> None:
         """Write down what a run brought. `results` is kept as JSON.
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.dataset import Competition, Digits
-from pipeline.jobs.progress import RunLog
-from pipeline.jobs.tuning import Settings, tune
+from pipeline.jobs.tuning.search import Search
 from pipeline.training import recipe
 
 SEARCHED = """
@@ -70,11 +69,21 @@ def searched():
 
 
 @pytest.fixture
-def search(tmp_path, competition, searched):
-    """Runs a search in tmp_path/runs; gives its Outcome."""
+def plan(competition, searched):
+    """A Search of 4 trials on 3 folds without a pruner, where nothing else is given."""
 
-    def run(space: str = SPACE, *, folder: str = "runs", changes=None, **settings):
-        asked = {"trials": 4, "folds": 3, "pruner": "none", "runs": tmp_path / folder, **settings}
-        return tune(competition, Settings(searched(space, **(changes or {})), **asked), RunLog(quiet=True))
+    def make(space: str = SPACE, *, changes=None, **settings) -> Search:
+        given = {"trials": 4, "folds": 3, "pruner": "none", **settings}
+        return Search(competition=competition, recipe=searched(space, **(changes or {})), **given)
+
+    return make
+
+
+@pytest.fixture
+def search(tmp_path, plan, do):
+    """Runs a search below tmp_path/folder; gives its SearchOutcome."""
+
+    def run(space: str = SPACE, *, folder: str = ".", options=None, **settings):
+        return do(plan(space, **settings), tmp_path / folder, **(options or {}))
 
     return run

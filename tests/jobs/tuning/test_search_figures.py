@@ -10,8 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from pipeline.jobs.tuning.figures import BLACK, BLUE, ORANGE, Searched, Tried, epochs, history, importances
+from pipeline.jobs.tuning.figures import BLACK, BLUE, ORANGE, epochs, history, importances
+from pipeline.jobs.tuning.results import SearchResults, Trial
 from pipeline.jobs.tuning.settings_figures import parallel, slices
+from pipeline.jobs.tuning.trial import Score
 from pipeline.training.search_space import Parameter
 
 SPACE = (
@@ -34,14 +36,31 @@ def values(k):
     )
 
 
+def trial(number, state, tried, curve=(), accuracy=None):
+    score = None
+    if accuracy is not None:
+        score = Score(accuracies=(accuracy,), log_losses=(0.1,), wrong=np.zeros(10, bool))
+    return Trial(number=number, state=state, values=tried, curve=curve, seconds=1.0, score=score)
+
+
 def searched(accuracies, *, pruned=0, failed=0, best=0, space=SPACE):
-    trials = [
-        Tried(number, "complete", values(number), accuracy, CURVE, number == 0)
-        for number, accuracy in enumerate(accuracies)
-    ]
-    trials += [Tried(len(trials) + k, "pruned", values(1 + k), None, CURVE[:2]) for k in range(pruned)]
-    trials += [Tried(len(trials) + k, "failed", {}, None) for k in range(failed)]
-    return Searched(trials, best, space, (15, 30, 45), "digits, default: so many trials on 3 folds of 37,800 rows.")
+    trials = [trial(k, "complete", values(k), CURVE, accuracy) for k, accuracy in enumerate(accuracies)]
+    trials += [trial(len(trials) + k, "pruned", values(1 + k), CURVE[:2]) for k in range(pruned)]
+    trials += [trial(len(trials) + k, "failed", {}) for k in range(failed)]
+    return SearchResults(
+        data="digits",
+        recipe="default",
+        sample=False,
+        rows=37_800,
+        folds=3,
+        longest=15,
+        space=space,
+        trials=trials,
+        best=trials[best],
+        own=trials[0],
+        gain=None,
+        expected=None,
+    )
 
 
 CASES = {

@@ -12,17 +12,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import cross_validate
 
 from pipeline.errors import InkproofError, UsageError
-from pipeline.jobs import noise_levels as stages
-from pipeline.jobs.progress import RunLog
-from pipeline.jobs.tuning import Settings
-from pipeline.jobs.tuning.plan import lay_out
+from pipeline.evaluation.robustness.conditions import condition
+from pipeline.jobs.noise_levels import NoiseLevels
+from pipeline.jobs.tuning.search import Search
 from pipeline.jobs.tuning.study import pruner_of
-from pipeline.jobs.tuning.trial import FITS
 from pipeline.runs.ledger import Ledger
-from pipeline.training import Streams, recipe
+from pipeline.seeds import Stream
+from pipeline.training import Streams, TrainingData, TrainingPlan, recipe
 from pipeline.training import fit as train
 from pipeline.training import task as fits
-from pipeline.training.parallel import attempt
+from pipeline.training.task import TrainingTask, attempt
 
 GOOD_OR_HOPELESS = "schedule.learning_rate = { choices = [0.01, 1e-7] }"
 
@@ -42,13 +41,17 @@ class ByHand(ClassifierMixin, BaseEstimator):
 
     def fit(self, images, labels):
         self.classes_ = np.unique(labels)
-        streams = Streams.of(5, FITS, ByHand.folds)
+        streams = Streams.of(5, Stream.SEARCH_FITS, ByHand.folds)
         ByHand.folds += 1
         self.network_ = self.made.network(images.shape[1:], 3, rng=streams.weights)
-        train(
-            self.network_, images, labels, loss=self.made.loss(), optimizer=self.made.optimizer(self.network_),
-            schedule=self.made.schedule(), epochs=3, batch_size=16, streams=streams,
-        )  # fmt: skip
+        plan = TrainingPlan(
+            loss=self.made.loss(),
+            optimizer=self.made.optimizer(self.network_),
+            schedule=self.made.schedule(),
+            epochs=3,
+            batch_size=16,
+        )
+        train(self.network_, TrainingData(rows=images, labels=labels), plan, streams=streams)
         return self
 
     def predict_proba(self, images):
@@ -58,17 +61,18 @@ class ByHand(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(images).argmax(axis=1)]
 
 
-def test_the_score_is_the_cross_validation_that_scikit_learn_makes_of_the_same_folds(search, competition, searched):
+def test_the_score_is_the_cross_validation_that_scikit_learn_makes_of_the_same_folds(search, plan, searched):
     found = search(seed=5, trials=2)
-    rows, parts = lay_out(competition, Settings(searched(), seed=5, folds=3))
-    assert sorted(np.concatenate([part.held for part in parts])) == list(range(len(rows.labels)))
+    shared, positions = plan(seed=5).rows()
+    assert sorted(np.concatenate(positions)) == list(range(162))
+    folds = [(split.train, split.validation) for split in shared.splits.values()]
+    assert len(folds) == 3 and len(np.unique(np.concatenate([held for _, held in folds]))) == 162
     ByHand.folds = 0
     # 162 rows are few: batches of 32 become batches of 16.
     said = cross_validate(
-        ByHand(searched()), rows.images, rows.labels, cv=[(part.learnt, part.held) for part in parts],
-        scoring=["accuracy", "neg_log_loss"],
-    )  # fmt: skip
-    own = found.trials[0].score
+        ByHand(searched()), shared.images, shared.labels, cv=folds, scoring=["accuracy", "neg_log_loss"]
+    )
+    own = found.results.trials[0].score
     np.testing.assert_allclose(own.accuracies, said["test_accuracy"], rtol=1e-12)
     np.testing.assert_allclose(own.log_losses, -said["test_neg_log_loss"], rtol=1e-5)
     assert own.accuracy == pytest.approx(said["test_accuracy"].mean())
@@ -76,31 +80,29 @@ def test_the_score_is_the_cross_validation_that_scikit_learn_makes_of_the_same_f
     assert 0.4 < own.accuracy < 1
 
 
-def test_no_fit_sees_the_rows_that_the_main_job_holds_out(search, competition, searched, tmp_path, monkeypatch):
-    asked = stages.Settings(
-        searched(), (0.0,), 1, holdout=0.2, seed=3, runs=tmp_path / "main", submission=tmp_path / "submission.csv"
-    )
-    outcome = stages.run(competition, asked, RunLog(quiet=True))
+def test_no_fit_sees_the_rows_that_the_main_job_holds_out(search, competition, searched, do, tmp_path, monkeypatch):
+    settings = {"sigmas": (0.0,), "repeats": 1, "holdout_share": 0.2, "seed": 3}
+    outcome = do(NoiseLevels(competition=competition, recipe=searched(), **settings), tmp_path / "main")
     with np.load(outcome.folder / "holdout.npz") as file:
         held_out = set(file["rows"].tolist())
     assert len(held_out) == 36
     seen, real = set(), fits.fit
 
-    def watched(network, rows, labels, *, validation=None, **more):
-        own = {number_of(image) for image in rows}
-        judged = {number_of(image) for image in validation[0]}
-        assert len(own) == len(rows) and not own & judged
+    def watched(network, data, *more, **named):
+        own = {number_of(image) for image in data.rows}
+        judged = {number_of(image) for image in data.validation.rows}
+        assert len(own) == len(data.rows) and not own & judged
         seen.update(own, judged)
-        return real(network, rows, labels, validation=validation, **more)
+        return real(network, data, *more, **named)
 
     monkeypatch.setattr(fits, "fit", watched)
-    search(holdout=0.2, seed=3, trials=2)
+    search(holdout_share=0.2, seed=3, trials=2)
     assert seen == set(range(180)) - held_out
 
 
 @pytest.mark.parametrize("pruner", ["asha", "hyperband"])
 def test_a_hopeless_trial_is_pruned_and_the_recipe_itself_is_not(search, pruner):
-    found = search(GOOD_OR_HOPELESS, pruner=pruner, trials=8)
+    found = search(GOOD_OR_HOPELESS, pruner=pruner, trials=8).results
     states = {one.values["schedule.learning_rate"]: set() for one in found.trials}
     for one in found.trials:
         states[one.values["schedule.learning_rate"]].add(one.state)
@@ -112,7 +114,7 @@ def test_a_hopeless_trial_is_pruned_and_the_recipe_itself_is_not(search, pruner)
     assert found.best.values == {"schedule.learning_rate": 0.01}
 
     hopeless = {"schedule": {"name": "constant", "learning_rate": 1e-7}}
-    hopeless_first = search(GOOD_OR_HOPELESS, pruner=pruner, changes=hopeless, trials=8, folder="other")
+    hopeless_first = search(GOOD_OR_HOPELESS, pruner=pruner, changes=hopeless, trials=8, folder="other").results
     assert hopeless_first.own is hopeless_first.trials[0]
     own = [one.state for one in hopeless_first.trials if one.values == hopeless_first.own.values]
     assert len(own) > 1 and set(own) == {"complete"}
@@ -137,7 +139,7 @@ def test_the_first_rungs_are_at_half_of_the_epochs_and_at_the_end_of_the_first_f
 
 
 def test_without_a_pruner_all_trials_end(search):
-    found = search(GOOD_OR_HOPELESS, trials=5)
+    found = search(GOOD_OR_HOPELESS, trials=5).results
     assert [one.state for one in found.trials] == ["complete"] * 5
     assert [epochs for epochs, _ in found.trials[0].curve] == [1, 2, 3, 6, 9]
 
@@ -147,14 +149,15 @@ def test_a_trial_that_makes_no_recipe_or_breaks_down_fails_with_its_sentence(sea
     "network.layers.1.units" = { choices = [16, -3] }
     schedule.learning_rate = { choices = [0.01, 1e30] }
     """
-    found = search(space, trials=12, changes={"optimizer": {"name": "sgd"}})
+    outcome = search(space, trials=12, changes={"optimizer": {"name": "sgd"}})
+    found = outcome.results
     failed = [one for one in found.trials if one.state == "failed"]
     sentences = " ".join(one.reason for one in failed)
     assert "units must be" in sentences and "found -3" in sentences
     assert "Training broke down in epoch 1" in sentences
     assert all(-3 in one.values.values() or 1e30 in one.values.values() for one in failed)
     assert found.best.values == {"network.layers.1.units": 16, "schedule.learning_rate": 0.01}
-    with (found.folder / "trials.csv").open(encoding="utf-8") as file:
+    with (outcome.folder / "trials.csv").open(encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     assert [line["state"] for line in lines] == [one.state for one in found.trials]
     assert {line["reason"] for line in lines} == {"", *(one.reason for one in failed)}
@@ -168,36 +171,46 @@ def test_a_search_whose_trials_all_fail_is_told(search, tmp_path):
     assert (run.status, run.reason.startswith("None of 2 trials")) == ("failed", True)
 
 
-def test_what_a_search_leaves(search, competition):
-    found = search(trials=11)
-    names = {path.name for path in found.folder.iterdir()}
+def test_what_a_search_leaves(search, plan):
+    outcome = search(trials=11, options={"report": True})
+    found, folder = outcome.results, outcome.folder
+    names = {path.name for path in folder.iterdir()}
     drawn = {f"{name}.{kind}" for name in ("history", "epochs", "slices", "parallel", "importances")
              for kind in ("png", "svg")}  # fmt: skip
-    assert names == {"journal.log", "tune.json", "trials.csv", "best.toml", "run.json", "log.txt"} | drawn
-    record = json.loads((found.folder / "run.json").read_text(encoding="utf-8"))
+    pages = {"report.html", "report.json"}
+    assert names == {"journal.log", "job.json", "trials.csv", "best.toml", "run.json", "log.txt"} | drawn | pages
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert (record["kind"], record["trials"]) == ("tune", {"complete": 11, "pruned": 0, "failed": 0})
     assert record["best"]["value"] == found.best.score.accuracy
-    (run,) = Ledger(found.folder.parent).runs()
+    (run,) = Ledger(folder.parent).runs()
     assert (run.status, run.accuracy) == ("finished", None)  # the folds' figure is not the holdout's
     assert "search" not in run.recipe
 
-    best = recipe.load(str(found.folder / "best.toml"))
+    best = recipe.load(str(folder / "best.toml"))
     for path, value in found.best.values.items():
         section, *_, last = path.split(".")
         table = best.content[section] if section != "network" else best.content["network"]["layers"][1]
         assert table[last] == value
-    rows, parts = lay_out(competition, Settings(best, folds=3))
-    task = fits.TrainingTask("again", best, 0.0, (0, FITS, 0), [stages.Condition("clean", "σ", 0.0, 0)], part=parts[0])
-    again = attempt(task, rows)
-    right = (again.probabilities[0].argmax(axis=1) == rows.labels[parts[0].held]).mean()
+    shared, _ = plan().rows()
+    name, split = next(iter(shared.splits.items()))
+    task = TrainingTask(
+        name="again",
+        trained="best",
+        recipe=best,
+        sigma=0.0,
+        repeat=0,
+        key=(0, Stream.SEARCH_FITS, 0),
+        split=name,
+        conditions=(condition("clean"),),
+    )
+    again = attempt(task, shared)
+    right = (again.probabilities["clean"].argmax(axis=1) == shared.labels[split.validation]).mean()
     assert right == pytest.approx(found.best.score.accuracies[0])  # the file trains what the trial trained
 
 
-def test_a_recipe_without_a_search_is_told_before_anything_is_written(competition, searched, tmp_path):
-    from pipeline.jobs.tuning import tune
-
+def test_a_recipe_without_a_search_is_told_before_anything_is_written(competition, searched, do, tmp_path):
     bare = searched()
     bare = recipe.check({k: v for k, v in bare.content.items() if k != "search"}, name="bare", where="bare")
     with pytest.raises(UsageError, match=r"^\[search\] names no setting"):
-        tune(competition, Settings(bare, runs=tmp_path / "runs"), RunLog(quiet=True))
+        do(Search(competition=competition, recipe=bare), tmp_path)
     assert not (tmp_path / "runs").exists()

@@ -15,7 +15,8 @@ from pipeline.training import recipe
 
 def trial(number, right, log_loss=0.1):
     right = np.array(right, bool)
-    return Trial(number, "complete", {}, (), 1.0, Score((float(right.mean()),), (log_loss,), ~right))
+    score = Score((float(right.mean()),), (log_loss,), ~right)
+    return Trial(number=number, state="complete", values={}, curve=(), seconds=1.0, score=score)
 
 
 def test_the_best_of_many_equals_is_no_better_than_they_are():

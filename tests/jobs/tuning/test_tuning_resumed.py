@@ -21,7 +21,7 @@ BAD_ADDRESSES = [
 
 
 def figures(outcome):
-    return [(one.values, one.state, one.score and one.score.accuracies) for one in outcome.trials]
+    return [(one.values, one.state, one.score and one.score.accuracies) for one in outcome.results.trials]
 
 
 @pytest.fixture(autouse=True)
@@ -61,14 +61,17 @@ def test_the_same_command_adds_what_is_missing(search, counted):
 def test_the_search_begins_with_the_recipe_and_the_seed_changes_what_follows(search):
     one, two = search(trials=3), search(trials=3, seed=1)
     own = {"schedule.learning_rate": 0.01, "network.layers.1.units": 16}
-    assert one.trials[0].values == two.trials[0].values == own
-    assert one.trials[0] is one.own
+    first, second = one.results, two.results
+    assert first.trials[0].values == second.trials[0].values == own
+    assert first.trials[0] is first.own
     assert one.folder != two.folder
-    assert one.trials[1].values != two.trials[1].values
+    assert first.trials[1].values != second.trials[1].values
 
 
 def test_other_settings_are_another_search(search):
-    folders = {search(trials=1, **other).folder for other in ({}, {"folds": 2}, {"holdout": 0.2}, {"pruner": "asha"})}
+    folders = {
+        search(trials=1, **other).folder for other in ({}, {"folds": 2}, {"holdout_share": 0.2}, {"pruner": "asha"})
+    }
     assert len(folders) == 4
 
 
@@ -100,7 +103,7 @@ def test_a_search_that_is_stopped_goes_on_as_if_nothing_had_happened(search, tmp
     assert again.folder == folder
     assert len(calls) == total + 1
     assert figures(again) == figures(whole)
-    assert [one.number for one in again.trials] == [n for n in range(total + 1) if n != stopped_in]
+    assert [one.number for one in again.results.trials] == [n for n in range(total + 1) if n != stopped_in]
     assert Ledger(tmp_path / "runs").run(run.id).status == "finished"
 
 
@@ -123,9 +126,17 @@ def test_what_was_stopped_is_put_in_line_again_with_its_settings():
 
 def test_two_processes_share_the_work_and_find_the_same(search):
     """The first ten trials are drawn at random, each from its own number: nothing depends on which process is first."""
-    one = search(trials=6, jobs=1, folder="1")
-    two = search(trials=6, jobs=2, folder="2")
-    assert sorted(one.number for one in two.trials) == list(range(6))
+    one = search(trials=6, folder="1")
+    two = search(trials=6, folder="2", options={"jobs": 2})
+    assert sorted(one.number for one in two.results.trials) == list(range(6))
+    assert figures(one) == figures(two)
+
+
+def test_workers_of_a_cluster_share_the_work_and_find_the_same(search, tmp_path):
+    """They share one journal file, as processes of one machine do."""
+    pytest.importorskip("distributed")
+    one = search(trials=4, folder="1")
+    two = search(trials=4, folder="2", options={"jobs": 2, "engine": "dask"})
     assert figures(one) == figures(two)
 
 
@@ -134,11 +145,11 @@ def test_a_search_that_is_being_worked_on_is_not_begun_twice(search):
     lock = FileLock(found.folder / "running.lock")
     assert lock.acquire()
     try:
-        with pytest.raises(UsageError, match="is at this very search in another process"):
+        with pytest.raises(UsageError, match=f"Run {found.folder.name} is being worked on by another process"):
             search(trials=2)
     finally:
         lock.release()
-    assert len(search(trials=2).trials) == 2
+    assert len(search(trials=2).results.trials) == 2
 
 
 def test_a_database_instead_of_the_journal(search, tmp_path, counted):
@@ -150,7 +161,7 @@ def test_a_database_instead_of_the_journal(search, tmp_path, counted):
     more = search(trials=3, storage=url)
     assert (len(counted), more.folder) == (1, found.folder)
     assert figures(more) == figures(journal)
-    elsewhere = search(trials=4, storage=url, folder="of another machine", jobs=2)
+    elsewhere = search(trials=4, storage=url, folder="of another machine", options={"jobs": 2})
     assert figures(elsewhere)[:3] == figures(more)
     (name,) = optuna.get_all_study_names(url)
     assert name.startswith("inkproof-searched-")
@@ -163,7 +174,7 @@ def test_an_address_that_does_not_work_is_told_before_anything_is_written(search
         search(storage=address.replace("{tmp}", str(tmp_path)))
     assert reason in str(caught.value)
     assert str(caught.value).endswith("such as sqlite:///search.db.")
-    assert list(tmp_path.glob("runs/*/tune.json")) == []
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_password_is_not_told(search, tmp_path):
@@ -201,4 +212,4 @@ def test_a_full_disk_is_told_and_the_search_can_go_on(search, monkeypatch):
             StorageError, match=r"journal\.log could not be read or written \(.*No space left on device"
         ):
             search(trials=2)
-    assert len(search(trials=2).trials) == 2
+    assert len(search(trials=2).results.trials) == 2

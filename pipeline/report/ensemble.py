@@ -1,13 +1,13 @@
-"""What a cross-validated run says: its members and their committee, as a table and a figure."""
+"""The report of a cross-validation: its members and their ensemble, as a table and a figure."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.evaluation.statistics import Estimate, mean_interval
+from pipeline.evaluation.scores import EnsembleSummary, Score
+from pipeline.evaluation.statistics import mean_interval
 from pipeline.report.tables import csv_text
 from pipeline.report.wording import SAMPLE_WARNING
 
@@ -16,40 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 HEAD = ("", "networks", "folds' mean", "lowest", "highest", "CPU s a network")
-
-
-@dataclass(frozen=True)
-class Score:
-    """Out-of-fold accuracy (shares of 1) of a member's networks one by one, or of the committee.
-
-    networks: how many there are. by_fold: accuracy in each fold. accuracy: over all rows. cpu_seconds: mean
-    processor time of a fit with its predictions, None for the committee.
-    """
-
-    name: str
-    networks: int
-    by_fold: tuple[float, ...]
-    accuracy: float
-    cpu_seconds: float | None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """All that the report of a cross-validated run tells.
-
-    scores: of the members, then of the committee. weights: of the members in it. holdout: accuracy of the
-    submission's networks on held_out rows that no fold had, or None. notes: sentences of the run itself. data: its
-    name; rows: in all folds; sample: whether it is the embedded sample.
-    """
-
-    scores: tuple[Score, ...]
-    weights: Mapping[str, float]
-    holdout: Estimate | None
-    notes: tuple[str, ...]
-    data: str
-    rows: int
-    held_out: int = 0
-    sample: bool = False
 
 
 def lines(scores: Sequence[Score]) -> list[tuple[str, ...]]:
@@ -64,7 +30,7 @@ def lines(scores: Sequence[Score]) -> list[tuple[str, ...]]:
     return found
 
 
-def sentences(run: Summary) -> list[str]:
+def sentences(run: EnsembleSummary) -> list[str]:
     """What the figures are of, and what they are not; then the run's own notes."""
     found = [
         f"Data: {run.data}. Accuracy in % on {run.rows:,} rows in {len(run.scores[-1].by_fold)} folds, each row "
@@ -84,7 +50,7 @@ def sentences(run: Summary) -> list[str]:
     return [*found, *run.notes]
 
 
-def committee_terminal(run: Summary) -> Group:
+def ensemble_terminal(run: EnsembleSummary) -> Group:
     """The table and its sentences for `rich.console.Console.print`."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
@@ -101,7 +67,7 @@ def committee_terminal(run: Summary) -> Group:
     return Group(*parts, *(Text(line, style="dim") for line in sentences(run)))
 
 
-def committee_markdown(run: Summary) -> str:
+def ensemble_markdown(run: EnsembleSummary) -> str:
     """The same as Markdown."""
     parts = [f"**{SAMPLE_WARNING}**\n"] if run.sample else []
     parts += [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
@@ -111,7 +77,7 @@ def committee_markdown(run: Summary) -> str:
 
 
 def folds_csv(scores: Sequence[Score]) -> str:
-    """One line for each member (and the committee) and fold: name, networks, fold, accuracy (share of 1)."""
+    """One line for each member (and the ensemble) and fold: name, networks, fold, accuracy (share of 1)."""
     records = [
         {"name": score.name, "networks": score.networks, "fold": fold, "accuracy": float(accuracy)}
         for score in scores
@@ -120,7 +86,7 @@ def folds_csv(scores: Sequence[Score]) -> str:
     return csv_text(records, floats=".6f")
 
 
-def committee_figure(run: Summary) -> Figure:
+def ensemble_figure(run: EnsembleSummary) -> Figure:
     """The accuracy of each member and of all together in every fold, with their mean and its interval."""
     from pipeline.report.figures import styled
 
@@ -145,7 +111,7 @@ def committee_figure(run: Summary) -> Figure:
         axes.set_ylim(len(run.scores) - 0.5, -0.5)
         axes.set_yticks(range(len(run.scores)), [score.name for score in run.scores])
         axes.set_xlabel("Accuracy in %, out of fold")
-        axes.set_title("Members and their committee, fold by fold", loc="left", fontweight="bold", fontsize=11)
+        axes.set_title("Members and their ensemble, fold by fold", loc="left", fontweight="bold", fontsize=11)
         caption = (
             f"{SAMPLE_WARNING + ' ' if run.sample else ''}{run.data}: {run.rows:,} rows. Strokes: folds. Dot and bar: "
             "mean and 95 % t-interval over the folds."

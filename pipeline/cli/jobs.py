@@ -1,0 +1,169 @@
+"""What the commands that run a job share: its options, its data, and going on with one that was interrupted."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.options import Command
+
+if TYPE_CHECKING:
+    from pipeline.dataset import Competition
+    from pipeline.jobs.plan import JobOptions, Plan
+    from pipeline.jobs.progress import RunLog
+
+Make = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
+RUNS = Path("runs")
+# Of a job's command line, what may stand beside --resume: the rest comes from the run.
+BESIDE_RESUME = ("resume", "data", "jobs", "engine", "scheduler", "quiet", "submission", "trials")
+
+OPTIONS = (
+    click.option("--jobs", type=click.IntRange(1), help="Networks trained at the same time; by default one a core."),
+    click.option(
+        "--engine",
+        type=click.Choice(["processes", "dask"]),
+        default="processes",
+        show_default=True,
+        help="Where networks are trained: in processes of this machine, or on a Dask cluster.",
+    ),
+    click.option("--scheduler", help="Address of a running Dask scheduler (tcp://…); without it, one of this machine."),
+    click.option(
+        "--resume",
+        metavar="RUN",
+        help="Go on with this run, by its own settings; only what is missing is trained. The same command again does "
+        "so as well.",
+    ),
+    click.option("--quiet", is_flag=True, help="Print only the results, and where they are."),
+)
+
+
+def job_options(command: Command) -> Command:
+    """--jobs, --engine, --scheduler, --resume and --quiet."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job that is about to run."""
+
+    plan: Plan
+    options: JobOptions
+    run_log: RunLog
+
+
+def open_job(context: click.Context, make: Make, kinds: str) -> Job:
+    """The job that the command line describes, or that --resume names; its data are read.
+
+    make(given) → kind and settings of a new job's plan, from the command's options, checked before data are read.
+    kinds: of the plans that the command can go on with, separated by spaces. Raises UsageError, DataError or
+    RecipeError.
+    """
+    given = context.params
+    if given["scheduler"] and given["engine"] != "dask":
+        raise click.UsageError("--scheduler names a Dask cluster: give --engine dask with it.")
+    if given["resume"]:
+        _refuse_settings(context)
+    if not given["quiet"]:
+        doing = f"going on with {given['resume']}" if given["resume"] else f"reading {given['data'] or 'data/'}"
+        print(f"Inkproof: {doing}", flush=True)
+
+    from pipeline.jobs import plan_class
+    from pipeline.jobs.driver import read_job
+    from pipeline.jobs.plan import JobOptions
+    from pipeline.jobs.progress import RunLog
+    from pipeline.runs.ledger.mlflow import without_password
+    from pipeline.training.parallel import cores
+
+    run_log = RunLog(quiet=given["quiet"])
+    typed = {name: value for name, value in given.items() if _is_typed(context, name)}
+    source = {name: str(given[name]) for name in ("data", "label_column", "id_column", "extra") if given.get(name)}
+    options = {"jobs": given["jobs"] or cores(), "engine": given["engine"], "scheduler": given["scheduler"]}
+    if given["resume"]:
+        job = read_job(RUNS, given["resume"])
+        kind, settings = _kept(job, given["resume"], typed, kinds.split())
+        source, command, submission = {**job["source"], **source}, job["command"], Path(job["submission"])
+    else:
+        kind, settings = make(given)
+        command = without_password(shlex.join(["python", "main.py", *sys.argv[1:]]))
+        submission = given.get("submission")
+    if "submission" in given:
+        options["submission"] = typed.get("submission", submission)
+    plan = plan_class(kind)(**_read(source, run_log), **settings)
+    options |= {"command": command, "resume": given["resume"], "source": source, "runs": RUNS}
+    return Job(plan=plan, options=JobOptions(**options), run_log=run_log)
+
+
+def _read(source: Mapping[str, str], run_log: RunLog) -> dict[str, Any]:
+    """The competition and the extra rows that the data options name."""
+    from pipeline import dataset
+
+    names = {name: source.get(name) for name in ("label_column", "id_column")}
+    path = source.get("data")
+    competition = dataset.load(None if path is None else Path(path), **names)
+    _introduce(competition, run_log, asked=path is not None)
+    extra = None
+    if source.get("extra"):
+        extra = dataset.read_extra(Path(source["extra"]), competition.train, **names)
+        run_log.say(f"{source['extra']}: {extra.n:,} rows more to train on")
+    return {"competition": competition, "extra": extra}
+
+
+def _kept(
+    job: Mapping[str, Any], run_id: str, typed: Mapping[str, Any], kinds: list[str]
+) -> tuple[str, dict[str, Any]]:
+    """Kind and settings of the plan that a run's job.json describes. typed: the options on the command line."""
+    from dataclasses import fields
+
+    from pipeline.errors import UsageError
+    from pipeline.jobs import PLANS, plan_class
+    from pipeline.training import recipe as recipes
+
+    kind = job["kind"]
+    if kind not in kinds or kind not in PLANS:
+        raise UsageError(
+            f"Run {run_id} is a job of another command: go on with it by `{job['command']}`, or that command with "
+            "--resume."
+        )
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in job["settings"].items()}
+    unknown = settings.keys() - {field.name for field in fields(plan_class(kind))}
+    if unknown:
+        raise UsageError(
+            f"{RUNS / run_id} was begun by another version of Inkproof, with {', '.join(sorted(unknown))}: begin anew "
+            "without --resume."
+        )
+    if typed.get("trials"):
+        settings["trials"] = max(typed["trials"], settings["trials"])
+    where = str(RUNS / run_id / "job.json")
+    return kind, {**settings, "recipe": recipes.check(job["content"], name=job["recipe"]["name"], where=where)}
+
+
+def _refuse_settings(context: click.Context) -> None:
+    for name in context.params:
+        if _is_typed(context, name) and name not in BESIDE_RESUME:
+            raise click.UsageError(
+                f"--resume takes its settings from the run that it goes on with: leave out --{name.replace('_', '-')}."
+            )
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _introduce(competition: Competition, run_log: RunLog, *, asked: bool) -> None:
+    if competition.is_sample and not asked:
+        run_log.say(
+            "No data in data/: get Kaggle's files with `python main.py fetch`\n"
+            f"(or put train.csv and test.csv there); going on with the embedded sample, {competition.name}."
+        )
+    run_log.say(
+        f"{competition.name}: {competition.train.n:,} labelled and {competition.test.n:,} unlabelled pictures of "
+        f"{competition.train.side}×{competition.train.side}, {len(competition.train.classes)} classes"
+    )

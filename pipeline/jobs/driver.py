@@ -1,0 +1,239 @@
+"""The driver of every job: run folder, ledger, lock, checkpoints, resume, engine, progress, report.
+
+plan ── open the run folder and the ledger's entry, or those of the same job unfinished
+     ── plan.work: tasks → engine → checkpoint → fold, in the order of the tasks → artifacts
+     ── report, then run.json, then the ledger: a run is finished only when all of it is there
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import storage
+from pipeline.errors import DataError, InkproofError, UsageError
+from pipeline.jobs.plan import SUBMITTED, JobOptions, Outcome, Plan
+from pipeline.jobs.progress import RunLog
+from pipeline.report.page import write_report
+from pipeline.runs.ledger import Ledger
+from pipeline.runs.run_folder import git_commit, new_run_id, versions
+from pipeline.storage import FileLock
+from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, split_fingerprints, task_fingerprint
+from pipeline.training.environment import differences
+from pipeline.training.parallel import run_tasks
+from pipeline.training.task import SharedRows, TrainingResult, TrainingTask
+
+JOB = "job.json"
+IN_JOB = {"kind", "recipe", "content", "settings", "data", "source", "command"}
+CHECKPOINTS = Path("checkpoints", "fits")  # so deep that `predict` and `serve` do not take them for models
+Fold = Callable[[TrainingTask, TrainingResult], None]
+
+
+def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
+    """Do the whole job, in a new folder below options.runs or in that of the unfinished job that it goes on with.
+
+    That is options.resume or, without it, the newest run of the same identity that has not ended. Raises UsageError
+    before anything is written, InkproofError for work that failed; what was finished is kept.
+    """
+    plan.check()
+    begin = time.perf_counter()
+    ledger = Ledger(options.runs)
+    run_id = _open_run(plan, options, ledger)
+    folder = options.runs / run_id
+    with _failure_recorded(ledger, folder, run_log):
+        outcome = plan.work(Bench(plan=plan, folder=folder, options=options, run_log=run_log))
+        record = {
+            "id": run_id,
+            **plan.record,
+            "seconds": round(time.perf_counter() - begin, 1),
+            "command": options.command,
+            **outcome.record,
+            "versions": versions(),
+        }
+        write_report(folder, record)
+        if (folder / SUBMITTED).exists():
+            storage.write_bytes(options.submission, (folder / SUBMITTED).read_bytes())
+        storage.write_json(folder / "run.json", record)
+    ledger.finish_run(run_id, record)
+    shutil.rmtree((folder / CHECKPOINTS).parent, ignore_errors=True)
+    return outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The workbench of a plan: see plan.Workbench."""
+
+    plan: Plan
+    folder: Path
+    options: JobOptions
+    run_log: RunLog
+
+    def train(self, tasks: Sequence[TrainingTask], shared: SharedRows, fold: Fold, *, title: str) -> None:
+        """Train what has no checkpoint yet; fold(task, result) is called in the order of the tasks.
+
+        Each result is written as soon as it is there and dropped; one that comes before its turn is read again when
+        it is folded, so that sums do not depend on which fit ended first. Raises InkproofError for fits that failed,
+        when the others are done.
+        """
+        identity = self.plan.identity
+        data = json.dumps([identity["data"], identity["extra"]])
+        splits = split_fingerprints(shared)
+        fingerprints = {task.name: task_fingerprint(task, data=data, split=splits[task.split]) for task in tasks}
+        missing = [task for task in tasks if not self._has_checkpoint(task, fingerprints[task.name])]
+        if len(missing) < len(tasks):
+            self.run_log.say(f"{len(tasks) - len(missing)} of {len(tasks)} fits are there already")
+        turn, failures = 0, []
+        with closing(self._train(missing, shared, title)) as results:
+            for task, result in results:
+                if isinstance(result, str):
+                    failures.append(_failure(task, result))
+                    continue
+                save_checkpoint(self._checkpoint(task), result, fingerprints[task.name])
+                if not failures and task is tasks[turn]:
+                    fold(task, result)
+                    turn += 1
+        if failures:
+            raise InkproofError(
+                f"{' '.join(failures)} The other {len(tasks) - len(failures)} of {len(tasks)} fits are kept: the same "
+                f"command again, or --resume {self.folder.name}, trains only what is missing."
+            )
+        for task in tasks[turn:]:
+            fold(task, load_checkpoint(self._checkpoint(task), fingerprints[task.name]))
+
+    def _train(
+        self, tasks: Sequence[TrainingTask], shared: SharedRows, title: str
+    ) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
+        if not tasks:
+            return
+        with self.run_log.fits(title, tasks) as on_epoch:
+            how = {"jobs": self.options.jobs, "folder": self.folder / "history", "on_epoch": on_epoch}
+            if self.options.engine == "dask":
+                from pipeline.training.dask_cluster import run_tasks_on_cluster
+
+                yield from run_tasks_on_cluster(tasks, shared, scheduler=self.options.scheduler, **how)
+            else:
+                yield from run_tasks(tasks, shared, say=self.run_log.say, **how)
+
+    def _checkpoint(self, task: TrainingTask) -> Path:
+        return self.folder / CHECKPOINTS / f"{task.file_name}.safetensors"
+
+    def _has_checkpoint(self, task: TrainingTask, fingerprint: str) -> bool:
+        try:
+            load_checkpoint(self._checkpoint(task), fingerprint)
+        except DataError as error:
+            if self._checkpoint(task).exists():
+                self.run_log.say(f"Trained again: {error}")
+            return False
+        return True
+
+
+def _failure(task: TrainingTask, reason: str) -> str:
+    return f"The fit {task.name} (recipe {task.recipe.name}, σ {task.sigma:g}) failed: {reason}"
+
+
+@contextmanager
+def _failure_recorded(ledger: Ledger, folder: Path, run_log: RunLog) -> Iterator[None]:
+    """The ledger records why a job ended, if it ended early, and log.txt what was said."""
+    try:
+        yield
+    except InkproofError as error:
+        ledger.fail_run(folder.name, str(error))
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        ledger.fail_run(folder.name, "stopped from outside")
+        run_log.say(f"Stopped: {folder} keeps what was finished; the same command again goes on from there.")
+        raise
+    finally:
+        storage.write_text(folder / "log.txt", "\n".join(run_log.said) + "\n")
+
+
+def _open_run(plan: Plan, options: JobOptions, ledger: Ledger) -> str:
+    """The id of the run to work in, entered in the ledger and locked for this process."""
+    starting = FileLock(options.runs / "starting.lock")
+    while not starting.acquire():  # two equal jobs that start at once: the second must see the first
+        time.sleep(0.05)
+    try:
+        run_id = options.resume or _unfinished(options.runs, plan)
+        if options.resume is not None:
+            _check_resumable(plan, options.runs, options.resume)
+        if run_id is None:
+            run_id = new_run_id(plan.name if plan.kind in ("compare", "tune") else plan.recipe.name)
+            data = plan.competition
+            about = (data.name, data.fingerprint, options.command, git_commit())
+            ledger.start_run(run_id, plan.recipe.record, plan.seed, *about)
+        else:
+            ledger.resume_run(run_id)
+            for half in (options.runs / run_id).rglob(".*.part"):  # of a process that was killed while it wrote
+                half.unlink(missing_ok=True)
+        kept = {"command": options.command, "submission": str(options.submission), "source": dict(options.source)}
+        kept["content"] = dict(plan.recipe.content)  # whole and in its order, as model files have it
+        storage.write_json(options.runs / run_id / JOB, {**kept, **plan.identity, "settings": plan.settings})
+        return run_id
+    finally:
+        starting.release()
+
+
+def read_job(runs: Path, run_id: str) -> dict[str, Any]:
+    """What job.json in that run's folder says: identity, settings, command and where the data were.
+
+    Raises UsageError where there is none that could go on.
+    """
+    try:
+        job = json.loads((runs / run_id / JOB).read_text(encoding="utf-8"))
+        if not isinstance(job, dict) or not job.keys() >= IN_JOB:
+            raise ValueError("its content is not that of a job")
+        return job
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"{runs / run_id} holds no job that could go on ({JOB}: {why}): give the id of a run that "
+            "`python main.py runs` lists, or begin anew without --resume."
+        ) from error
+
+
+def _unfinished(runs: Path, plan: Plan) -> str | None:
+    """The newest run of the same job that has not ended."""
+    for path in sorted(runs.glob(f"*/{JOB}"), reverse=True):
+        folder = path.parent
+        if (folder / "run.json").exists() and not plan.goes_on_when_finished:
+            continue
+        try:
+            same = _identity(read_job(runs, folder.name), plan) == plan.identity
+        except UsageError:  # damaged: no job that could go on
+            continue
+        if same:
+            return folder.name
+    return None
+
+
+def _identity(job: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """The part of a job.json that is the identity of a plan of that kind."""
+    found = {name: job.get(name) for name in plan.identity}
+    settings = found["settings"] if isinstance(found["settings"], dict) else {}
+    return {**found, "settings": {name: value for name, value in settings.items() if name not in plan.free}}
+
+
+def _check_resumable(plan: Plan, runs: Path, run_id: str) -> None:
+    """Raises UsageError for a run of other data, other code or another kind, or one that has ended."""
+    job = read_job(runs, run_id)
+    if (runs / run_id / "run.json").exists() and not plan.goes_on_when_finished:
+        raise UsageError(f"Run {run_id} has ended: `python main.py report {run_id}` shows it; nothing is left to do.")
+    if job["data"] != plan.identity["data"]:
+        raise UsageError(
+            f"Run {run_id} trained on {job['data'].get('name')}, whose rows are not those of {plan.competition.name} "
+            "here: name its data with --data."
+        )
+    other = differences(job.get("environment") or {})
+    if other:
+        raise UsageError(
+            f"Run {run_id} began with {', '.join(other)}: results of both would be mixed; go on in the environment "
+            "that it began in, or begin anew without --resume."
+        )
+    if _identity(job, plan) != plan.identity:
+        raise UsageError(f"Run {run_id} has other settings than these: give --resume alone, or begin anew without it.")
