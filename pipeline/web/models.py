@@ -160,16 +160,20 @@ def _record(folder: Path | None) -> dict[str, Any]:
 
 def _measured(choice: Choice, record: Mapping[str, Any], *, final: bool = False) -> Choice:
     """The choice with what the run's record says of networks like it on rows that they had not learnt."""
-    held = record.get("holdout")
-    held = held if isinstance(held, dict) else {}
+    held = _table(record, "holdout")
     accuracy = {"value": held.get("accuracy"), **{key: held.get(key) for key in ("low", "high", "rows", "of")}}
     if not final:
-        row = (record.get("levels") or {}).get(f"σ {choice.sigma:g}" if choice.sigma is not None else "") or {}
-        accuracy |= dict.fromkeys(("value", "low", "high")) | row.get("clean", {})
+        level = _table(_table(record, "levels"), "" if choice.sigma is None else f"σ {choice.sigma:g}")
+        accuracy |= dict.fromkeys(("value", "low", "high")) | _table(level, "clean")
         accuracy["of"] = "the mean of this level's networks"
     shares = [accuracy[key] for key in ("value", "low", "high")]
     whole = type(accuracy["rows"]) is int and all(type(share) is float and 0 <= share <= 1 for share in shares)
     return replace(choice, accuracy=accuracy) if whole else choice
+
+
+def _table(record: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = record.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _held_out(folder: Path | None) -> Digits | None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from calls import BAR, NUMBERS, post
 
+from pipeline.dataset import Competition, Digits
 from pipeline.prediction import picture
+from pipeline.prediction.picture import Style
+from pipeline.prediction.reader import Reader
+from pipeline.web.app import create_app
+from pipeline.web.models import Choice, Models
 
 
 def test_a_picture_file_gets_what_the_model_itself_says(client, models, seven):
@@ -83,3 +89,23 @@ def test_models_and_health(client, models):
     assert [m["sigma"] for m in said["models"]] == [0.0, 0.1, 0.3, 0.3]
     assert said["models"][0]["parameters"] == 784 * 24 + 24 + 24 * 10 + 10
     assert client.get("/healthz").json["models"] == 4
+
+
+def test_inside_adds_up_and_finds_similar_rows(models, tmp_path, make_model):
+    rng = np.random.default_rng(0)
+    rows = Digits(rng.integers(0, 256, (40, 28, 28), dtype=np.uint8), np.arange(40) % 10, np.arange(10))
+    data = Competition(rows, rows, np.arange(40), "id", "label", "made up", False, "memory", "print")
+    known = make_model(3, 0.1)
+    choice = Choice("known", Reader((replace(known, about={"data_fingerprint": "print"}),), "tests", Style(), 0.5))
+    client = create_app(Models(choice, (choice,), competition=data), tmp_path / "c.sqlite").test_client()
+    image = rows.images[17]
+    said = post(client, "/api/inside", {"image": image.tolist(), "label": 4}).json
+    total = said["bias"] + said["rest"] + sum(unit["contribution"] for unit in said["for"] + said["against"])
+    assert (
+        total == pytest.approx(said["logit"]) == pytest.approx(float(known.network.logits(image[None])[0, 4]), abs=1e-4)
+    )
+    assert base64.b64decode(said["nearest"][0]["pixels"]) == image.tobytes()  # nothing is nearer than itself
+    assert said["nearest"][0]["label"] == 7
+    assert all(len(unit["excited_by"]) == 8 and unit["contribution"] > 0 for unit in said["for"])
+    other = post(create_app(models, tmp_path / "c.sqlite").test_client(), "/api/inside", {"image": NUMBERS}).json
+    assert other["nearest"] == []  # the page has no rows like those that they learnt

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,24 @@ def test_what_is_not_there(tmp_path, run):
         load_models(tmp_path / "empty")
     with pytest.raises(UsageError, match="choose one of"):
         load_models(run).get("gpt")
+
+
+def test_accuracy_and_examples_come_from_the_run(run):
+    clean = {"clean": {"value": 0.9, "low": 0.85, "high": 0.95}}
+    held = {"rows": 120, "accuracy": 0.96, "low": 0.9, "high": 0.98, "of": "3 networks"}
+    record = {"holdout": held, "levels": {"σ 0.1": clean}}
+    (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    images = np.arange(20 * 36, dtype=np.uint8).reshape(20, 6, 6)
+    np.savez(run / "held_out.npz", images=images, labels=np.arange(20)[::-1] % 10, classes=np.arange(10))
+    models = load_models(run)
+    said = [choice.accuracy and (choice.accuracy["value"], choice.accuracy["rows"]) for choice in models.levels]
+    assert said == [None, (0.9, 120), None]  # no record of σ 0 and σ 0.5
+    assert (models.default.accuracy["value"], models.default.accuracy["low"]) == (0.96, 0.9)
+    assert [label for label, _ in models.starters] == list(range(10))
+    np.testing.assert_array_equal(models.starters[9][1], images[0])
+    assert load_models(run / "models" / "final" / "all-rows-repeat-1.safetensors").default.accuracy["value"] == 0.96
+    for damaged in ("{", "[]", '{"holdout": 3, "levels": [1]}', '{"levels": {"σ 0": {"clean": 1}}}'):
+        (run / "run.json").write_text(damaged, encoding="utf-8")
+        (run / "held_out.npz").write_bytes(b"PK")
+        models = load_models(run)
+        assert models.default.accuracy is None and models.starters == []
