@@ -7,6 +7,7 @@ thickness.py    thicker and thinner strokes
 cutout.py       black squares
 upstroke.py     ones with an upstroke
 chain.py        several changes as one
+pixels.py       pixels to floats
 """
 
 from pipeline.augment.chain import Chain

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from pipeline.augment.pixels import as_floats
 from pipeline.errors import UsageError
 from pipeline.nn.kernels import Array, kernel
 
@@ -25,8 +26,7 @@ def gaussian(images: np.ndarray, sigma: float, *, rng: np.random.Generator) -> n
     images: floats in [0, 1], or uint8 pixels, which give float32. σ = 0 gives the pictures themselves.
     """
     check_sigma(sigma)
-    if images.dtype == np.uint8:
-        images = images * np.float32(1 / 255)
+    images = as_floats(images)
     if sigma == 0:
         return images.copy()
     noise = rng.standard_normal(images.shape, dtype=images.dtype)

@@ -29,13 +29,13 @@ def command(recipe: str, rows: int, epochs: int, seed: int, **data: Any) -> None
     from pipeline.errors import InkproofError
     from pipeline.jobs.progress import plain_console
     from pipeline.training import recipe as recipes
-    from pipeline.training.twins import TOLERANCE, compare
+    from pipeline.training.twins import TOLERANCE, train_both
 
     chosen = recipes.load(recipe)
     competition = dataset.load(**data)
     train = competition.train
     images, labels = train.images[:rows], train.labels[:rows]
-    outcome = compare(chosen, images, labels, len(train.classes), epochs=epochs, seed=seed)
+    outcome = train_both(chosen, images, labels, len(train.classes), epochs=epochs, seed=seed)
 
     loops, arrays = outcome.loops, outcome.arrays
     print(f"{recipe} on {len(images):,} rows of {competition.name}, epochs: {epochs}")

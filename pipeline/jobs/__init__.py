@@ -18,7 +18,7 @@ from typing import Any
 PLANS = {
     "main": "pipeline.jobs.noise_levels:NoiseLevels",
     "folds": "pipeline.jobs.cross_validation:CrossValidation",
-    "compare": "pipeline.jobs.compare.job:Comparison",
+    "compare": "pipeline.jobs.compare.job:ComparePlan",
     "tune": "pipeline.jobs.tuning.search:Search",
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.augment import Affine, Chain, Elastic, Thickness
+from pipeline.augment.pixels import as_floats
 from pipeline.errors import ModelFileError, UsageError
 from pipeline.prediction.model_file import Model
 from pipeline.prediction.picture import Style, calibrate, style_of
@@ -39,7 +40,7 @@ class DistortedHoldout:
             Elastic(alpha=0.04, sigma=0.14),
             Thickness(share_of_side=0.03),
         )
-        return change(images * np.float32(1 / 255), rng=np.random.default_rng(self.seed))
+        return change(as_floats(images), rng=np.random.default_rng(self.seed))
 
 
 def training_style(images: np.ndarray) -> dict[str, float] | None:

@@ -29,7 +29,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TwinComparison:
     """difference: the largest between the same weight, or running moment, of both twins after training."""
 
     loops: Cost
@@ -41,9 +41,9 @@ class Comparison:
         return self.difference < TOLERANCE
 
 
-def compare(
+def train_both(
     recipe: Recipe, images: np.ndarray, labels: np.ndarray, classes: int, *, epochs: int, seed: int
-) -> Comparison:
+) -> TwinComparison:
     """Train both twins by a recipe, in float64, on images (n, side, side) uint8 with labels (n,) class indices.
 
     Both begin with the same weights, and see the same batches and the same dropout; the recipe's shifts and
@@ -69,7 +69,7 @@ def compare(
 
     arrays, arrays_cost = _measured(train_arrays, epochs)
     loops, loops_cost = _measured(train_loops, epochs)
-    return Comparison(loops_cost, arrays_cost, float(np.abs(arrays - loops).max()))
+    return TwinComparison(loops_cost, arrays_cost, float(np.abs(arrays - loops).max()))
 
 
 def build(recipe: Recipe, shape: tuple[int, ...], classes: int, *, seed: int) -> fast.Network:

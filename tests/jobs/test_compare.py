@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.conditions import condition
-from pipeline.jobs.compare.job import Comparison
+from pipeline.jobs.compare.job import ComparePlan
 from pipeline.prediction.confidence_threshold import threshold_for
 from pipeline.prediction.find_models import newest_run
 from pipeline.prediction.model_file import load
@@ -21,7 +21,7 @@ TEST = ("σ 0.3", "shift right 1", "fgsm Linf 0.1")
 def plan(sample, quick_recipe):
     def new(**changes):
         settings = {"train": TRAIN[:2], "test": TEST, "repeats": 2, "sanity_rows": 20, **changes}
-        return Comparison(competition=sample, recipe=quick_recipe, **settings)
+        return ComparePlan(competition=sample, recipe=quick_recipe, **settings)
 
     return new
 

@@ -112,7 +112,7 @@ PICTURES = [
 def test_both_learn_the_same_weights(name, arguments, layers):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(256, size=(20, 6, 6)).astype(np.uint8), rng.integers(3, size=20)
-    outcome = twins.compare(small_recipe({"name": name, **arguments}, layers), images, labels, 3, epochs=3, seed=1)
+    outcome = twins.train_both(small_recipe({"name": name, **arguments}, layers), images, labels, 3, epochs=3, seed=1)
     assert outcome.difference < 1e-12
     assert outcome.agree
     assert outcome.loops.seconds > 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.augment.noise import check_sigma, gaussian
+from pipeline.augment.pixels import as_floats
 from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.grid import Axis
@@ -59,10 +60,9 @@ class Condition:
             return gaussian(images, self.strength, rng=rng)
         if self.kind in DIRECTIONS:
             moved = shift(images, self.kind, int(self.strength))
-            return moved * np.float32(1 / 255) if moved.dtype == np.uint8 else moved
+            return as_floats(moved)
         if self.kind.startswith("turn "):
-            floats = images * np.float32(1 / 255) if images.dtype == np.uint8 else images
-            return turn(floats, TURNS[self.kind.removeprefix("turn ")] * self.strength)
+            return turn(as_floats(images), TURNS[self.kind.removeprefix("turn ")] * self.strength)
         rng = np.random.default_rng([self.seed, *self.name.encode()])
         return corrupt(images, self.kind, int(self.strength), rng=rng)
 

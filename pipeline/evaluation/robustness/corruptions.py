@@ -24,6 +24,7 @@ import numpy as np
 from scipy import ndimage
 
 from pipeline.augment.noise import gaussian
+from pipeline.augment.pixels import as_floats
 from pipeline.checks import one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness import overlays, warps
@@ -88,7 +89,7 @@ def corrupt(images: np.ndarray, name: str, severity: int, *, rng: np.random.Gene
     check_severity(name, severity)
     if images.ndim != 3 or images.shape[1] != images.shape[2]:
         raise UsageError(f"Corruptions take square pictures (n, side, side), found an array of shape {images.shape}.")
-    images = images * np.float32(1 / 255) if images.dtype == np.uint8 else images.copy()
+    images = as_floats(images) if images.dtype == np.uint8 else images.copy()
     if severity == 0 or len(images) == 0:
         return images
     for start in range(0, len(images), ROWS):

@@ -19,7 +19,7 @@ from pipeline.training.task import Smoothing, Split
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Comparison(Plan):
+class ComparePlan(Plan):
     """train, test: names of conditions; holdout_share: of the rows.
 
     baseline: the training condition that all others are compared with; None is the first. certify: σ of certificates
