@@ -23,7 +23,7 @@ from pipeline.evaluation.statistics import Estimate
 RUNS = Path("runs")
 HELD_OUT = "held_out.npz"  # the holdout's pictures and labels, for the report
 EVALUATION = "evaluation.npz"  # what the networks said to them
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "safetensors", "joblib")
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "matplotlib", "safetensors", "joblib")
 
 
 def new_run_id(name: str) -> str:
@@ -31,10 +31,17 @@ def new_run_id(name: str) -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}-{secrets.token_hex(2)}"
 
 
-def versions() -> dict[str, str]:
-    """Versions that a result can depend on."""
+def versions() -> dict[str, str | None]:
+    """Versions that a result can depend on; None for a package that is not installed, as Numba may be."""
     found = {"inkproof": pipeline.__version__, "python": platform.python_version(), "machine": platform.machine()}
-    return found | {name: metadata.version(name) for name in PACKAGES}
+    return found | {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def git_commit() -> str | None:
