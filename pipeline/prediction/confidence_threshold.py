@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.augment import Affine, Chain, Elastic, Thickness
 from pipeline.augment.pixels import as_floats
 from pipeline.errors import ModelFileError, UsageError
+from pipeline.evaluation.robustness.calibration import fit_temperature, tempered
 from pipeline.prediction.model_file import Model
 from pipeline.prediction.picture import Style, calibrate, style_of
 
@@ -52,13 +53,20 @@ def training_style(images: np.ndarray) -> dict[str, float] | None:
     return {name: getattr(style, name) for name in LENGTHS}
 
 
-def measure(style: Mapping[str, float] | None, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def measure(
+    style: Mapping[str, float] | None, probabilities: np.ndarray, labels: np.ndarray, clean: np.ndarray | None = None
+) -> dict[str, Any]:
     """What goes into a model's `about` under PICTURES: plain JSON values.
 
     style: of the training rows. probabilities (m, classes): what the network, or several on average, say of held-out
-    rows after DistortedHoldout; labels (m,): their class indices.
+    rows after DistortedHoldout; labels (m,): their class indices. clean (m, classes): what it says of these rows as
+    they are. The temperature is fitted on these, and the threshold is one of probabilities at that temperature, as
+    the reader shows them; without `clean` it is 1.
     """
-    measured: dict[str, Any] = {"threshold": min(calibrate(probabilities, labels, accuracy=SURE_AND_RIGHT), 1.0)}
+    temperature = 1.0 if clean is None else fit_temperature(clean, labels)
+    seen = probabilities if clean is None else tempered(probabilities, temperature)
+    threshold = min(calibrate(seen, labels, accuracy=SURE_AND_RIGHT), 1.0)
+    measured: dict[str, Any] = {"threshold": threshold, "temperature": temperature}
     return measured if style is None else measured | {"style": dict(style)}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.evaluation.grid import Axis
-from pipeline.evaluation.robustness.calibration import reliability, risk_coverage
+from pipeline.evaluation.robustness.calibration import cross_tempered, reliability, risk_coverage
 from pipeline.report.figures import Series, accuracy_figure, styled
 from pipeline.report.page_data import RunData
 from pipeline.report.style import cell_colours, look
@@ -196,12 +196,18 @@ def _calibration(run: RunData) -> Figure:
     guide = Line([0, 1], [0, 1], None)
     lines = [guide]
     for row in range(len(run.trained)):
-        found = reliability(run.rows.first[row], run.rows.labels)
-        filled = found.rows > 0
-        lines.append(Line(found.confidence[filled], found.accuracy[filled], row))
+        after, _ = cross_tempered(run.rows.first[row], run.rows.labels)
+        for probabilities, dashed in ((run.rows.first[row], True), (after, False)):
+            found = reliability(probabilities, run.rows.labels)
+            filled = found.rows > 0
+            lines.append(Line(found.confidence[filled], found.accuracy[filled], row, dashed))
     panel = Panel("Reliability", "confidence (largest probability)", "accuracy at that confidence", lines)
     of = "First repeat of each, clean holdout." if run.summary is None else "Out-of-fold rows."
-    caption = f"{of} Below the grey line a network is surer than it may be."
+    caption = (
+        f"{of} Dashed: as trained; solid: at a temperature fitted on the other half of these rows, as it is stored with "
+        "models. Below the grey line a network is surer than it may be, above it more modest than it need be. Points of "
+        "few rows wander: read the line where confidence is high, where nearly all rows lie."
+    )
     return panels(run, [panel, _coverage(run)], caption)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.robustness.calibration import reliability, risk_coverage
+from pipeline.evaluation.robustness.calibration import cross_tempered, reliability, risk_coverage
 from pipeline.report.page_data import RunData
 
 COVERAGES = (1.0, 0.99, 0.95, 0.9)
@@ -107,7 +107,17 @@ def _calibration(run: RunData) -> list[dict]:
         probabilities = run.rows.first[place]
         curve = risk_coverage(probabilities, run.rows.labels)
         at = {f"accuracy_of_surest_{share:.0%}": curve.at_coverage(share)[2] for share in COVERAGES}
-        found.append({"train": name, "ece": reliability(probabilities, run.rows.labels).ece, **at})
+        calibrated, temperature = cross_tempered(probabilities, run.rows.labels)
+        after = reliability(calibrated, run.rows.labels).ece
+        found.append(
+            {
+                "train": name,
+                "ece": reliability(probabilities, run.rows.labels).ece,
+                "temperature": temperature,
+                "ece_calibrated": after,
+                **at,
+            }
+        )
     return found
 
 

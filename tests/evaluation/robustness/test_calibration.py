@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.evaluation.robustness.calibration import reliability, risk_coverage
+from pipeline.evaluation.robustness.calibration import (
+    cross_tempered,
+    fit_temperature,
+    reliability,
+    risk_coverage,
+    tempered,
+)
 
 
 def two_class(confidences: list[float], right: list[bool]) -> tuple[np.ndarray, np.ndarray]:
@@ -70,3 +76,37 @@ def test_what_is_not_probabilities_is_refused(function, probabilities, labels, w
 def test_a_curve_needs_a_bin():
     with pytest.raises(UsageError, match="at least 1, found 0"):
         reliability(*two_class([0.9], [True]), bins=0)
+
+
+def drawn(rng, rows: int, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of a network whose logits are `temperature` times too large, and labels drawn by the true ones."""
+    logits = rng.normal(0, 2, (rows, 5))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (rng.random((rows, 1)) > true.cumsum(axis=1)).sum(axis=1)
+    sharp = np.exp(logits * temperature)
+    return sharp / sharp.sum(axis=1, keepdims=True), labels
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_that_the_logits_were_multiplied_by_is_found(temperature):
+    probabilities, labels = drawn(np.random.default_rng(0), 20_000, temperature)
+    assert fit_temperature(probabilities, labels) == pytest.approx(temperature, rel=0.05)
+    assert fit_temperature(np.stack([probabilities] * 3), labels) == pytest.approx(temperature, rel=0.05)
+    after, mean = cross_tempered(probabilities, labels)
+    assert mean == pytest.approx(temperature, rel=0.05) and reliability(after, labels).ece < 0.012
+    assert np.array_equal(after.argmax(axis=1), probabilities.argmax(axis=1))
+    assert (reliability(probabilities, labels).ece > 0.05) == (temperature != 1)
+
+
+def test_tempered_by_hand():
+    # softmax(log p / 2) is √p, normalised: √0.64, √0.36 = 0.8, 0.6; a probability of 0 stays next to 0.
+    np.testing.assert_allclose(tempered(np.array([[0.64, 0.36]]), 2.0), [[0.8 / 1.4, 0.6 / 1.4]])
+    assert tempered(np.array([[1.0, 0.0]]), 0.5).tolist() == [[1.0, pytest.approx(0, abs=1e-20)]]
+
+
+def test_a_temperature_is_not_fitted_to_its_own_half():
+    """Labels at random in one half: the other half's rows are still judged by that half's temperature."""
+    probabilities, labels = drawn(np.random.default_rng(1), 4000, 1.0)
+    labels[1::2] = np.random.default_rng(2).integers(0, 5, 2000)
+    after, _ = cross_tempered(probabilities, labels)
+    assert after[::2].max() < 0.5 < after[1::2].max()
