@@ -116,6 +116,7 @@ class MatrixResults:
         )
         shape = (len(self.holdout.labels), len(train.classes))
         self.distorted = {name: np.zeros(shape, np.float32) for name in names}
+        self.clean = {name: np.zeros(shape, np.float32) for name in names}
         self.first_of_row: dict[str, TrainingResult] = {}
         self.cpu_seconds: list[float] = []
         self.fits: list[dict[str, Any]] = []
@@ -128,7 +129,9 @@ class MatrixResults:
         self.grid_fold.add(task.trained, task.repeat, probabilities)
         distorted = probabilities[distorted_holdout(self.plan.seed).name]
         self.distorted[task.trained] += distorted
-        pictures = measure(self.style, distorted, self.holdout.labels)
+        clean = result.probabilities["clean"]  # one view: as the reader asks
+        self.clean[task.trained] += clean
+        pictures = measure(self.style, distorted, self.holdout.labels, clean)
         save_model(self.plan.competition, task, result, pictures, self.models)
         self.cpu_seconds.append(round(result.cpu_seconds, 1))
         self.fits.append({"trained": task.trained, "repeat": task.repeat, "file": task.file_name})
@@ -145,8 +148,8 @@ class MatrixResults:
 
     def pictures_of(self, trained: str) -> dict[str, Any]:
         """What the networks of that row, averaged, may be sure of: see confidence_threshold.measure."""
-        mean = self.distorted[trained] / np.float32(self.matrix.repeats)
-        return measure(self.style, mean, self.holdout.labels)
+        distorted, clean = (each[trained] / np.float32(self.matrix.repeats) for each in (self.distorted, self.clean))
+        return measure(self.style, distorted, self.holdout.labels, clean)
 
     def save(self, grid: Grid, comparisons: Iterable[Comparison], *, stands_for: str) -> dict[str, Any]:
         """Write what the report and `runs diff` read; the part of the record that every matrix has.

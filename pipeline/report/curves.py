@@ -204,9 +204,9 @@ def _calibration(run: RunData) -> Figure:
     panel = Panel("Reliability", "confidence (largest probability)", "accuracy at that confidence", lines)
     of = "First repeat of each, clean holdout." if run.summary is None else "Out-of-fold rows."
     caption = (
-        f"{of} Dashed: as trained; solid: at a temperature fitted on the other half of these rows, as it is stored with "
-        "models. Below the grey line a network is surer than it may be, above it more modest than it need be. Points of "
-        "few rows wander: read the line where confidence is high, where nearly all rows lie."
+        f"{of} Dashed: as trained; solid: at a temperature fitted on the other half of these rows, as stored with "
+        "models. Below the grey line a network is surer than it may be, above it more modest than it need be. Points "
+        "of few rows wander: read the line where confidence is high, where nearly all rows lie."
     )
     return panels(run, [panel, _coverage(run)], caption)
 

@@ -25,7 +25,7 @@ from pipeline.dataset import Digits
 from pipeline.errors import InkproofError
 from pipeline.evaluation.statistics import wilson_interval
 from pipeline.prediction import model_file
-from pipeline.prediction.confidence_threshold import PICTURES, DistortedHoldout, measure
+from pipeline.prediction.confidence_threshold import PICTURES, DistortedHoldout, measure, training_style
 from pipeline.runs.ledger import Ledger
 from pipeline.runs.run_folder import git_commit, holdout_record, new_run_id, save_held_out, versions
 from pipeline.storage import write_json
@@ -225,7 +225,9 @@ class Trainer:
                 "key": [SEED],
                 "data": header["name"],
                 "data_fingerprint": header["fingerprint"],
-                PICTURES: measure(train.images, strange, held.labels),
+                PICTURES: measure(
+                    training_style(train.images), strange, held.labels, network.probabilities(held.images)
+                ),
             }
             file = folder / "models" / "holdout" / f"sigma-{sigma:g}-repeat-1.safetensors"
             model_file.save(model_file.Model(network, train.classes, train.side, about), file)

@@ -83,8 +83,10 @@ def test_the_temperature_is_that_of_clean_rows_and_the_threshold_one_of_probabil
     # 80 % of rows are right at a confidence of 60 %: at a temperature of ln 1.5 / ln 4 = 0.2925 they say 80 %.
     labels = np.array([0] * 80 + [1] * 20)
     clean = np.tile([0.6, 0.4], (100, 1))
-    measured = world.measure(strokes(), clean, labels, clean)
+    measured = world.measure(world.training_style(strokes()), clean, labels, clean)
     assert measured["temperature"] == pytest.approx(0.2925, abs=1e-3)
-    alone = world.measure(strokes(), np.array([[0.6, 0.4], [0.9, 0.1]]), np.array([0, 0]), clean[:2])
-    assert world.measure(strokes(), clean, labels)["temperature"] == 1.0
+    alone = world.measure(
+        world.training_style(strokes()), np.array([[0.6, 0.4], [0.9, 0.1]]), np.array([0, 0]), clean[:2]
+    )
+    assert world.measure(world.training_style(strokes()), clean, labels)["temperature"] == 1.0
     assert alone["threshold"] > 0.6
