@@ -191,7 +191,7 @@ def test_a_link_is_not_unpacked():
 def test_two_fetches_at_once(server, signed_in, limits):
     server.faults["GET"] = Fault("stall", times=1)
     first = start_fetch()
-    assert server.stalled.wait(60)
+    assert server.stalled.wait(300)
     with pytest.raises(KaggleError, match="Another fetch into data is under way"):
         fetch("digit-recognizer", "data", limits=limits)
     first.kill()
@@ -203,9 +203,9 @@ def test_two_fetches_at_once(server, signed_in, limits):
 def test_killed_in_the_middle_and_typed_again(server, signed_in, limits, how):
     server.faults["GET"] = Fault("stall", times=1)
     first = start_fetch()
-    assert server.stalled.wait(60)
+    assert server.stalled.wait(300)
     first.send_signal(how)
-    first.wait(60)
+    first.wait(300)
     assert visible(Path("data")) == []
     fetch("digit-recognizer", "data", limits=limits)
     assert visible(Path("data")) == NAMES

@@ -282,9 +282,9 @@ def test_credentials_that_are_refused_while_waiting(server, send):
 def test_killed_and_typed_again(server, send, submission, ledger, call, after_work, how):
     server.faults[call] = Fault("stall", times=1, after_work=after_work)
     process = start_submit(submission, ledger.folder)
-    assert server.stalled.wait(60)
+    assert server.stalled.wait(300)
     process.send_signal(getattr(signal, how))
-    process.wait(60)
+    process.wait(300)
     assert send().status == "complete"
     assert [one["status"] for one in server.submissions] == ["COMPLETE"]
 
@@ -292,11 +292,11 @@ def test_killed_and_typed_again(server, send, submission, ledger, call, after_wo
 def test_two_at_once(server, send, submission, ledger):
     server.faults["PUT"] = Fault("stall", times=1)
     process = start_submit(submission, ledger.folder)
-    assert server.stalled.wait(60)
+    assert server.stalled.wait(300)
     with pytest.raises(KaggleError, match="Another submit is under way"):
         send()
     server.released.set()
-    process.wait(60)
+    process.wait(300)
     assert len(server.submissions) <= 1
 
 
