@@ -30,12 +30,12 @@ async function ask(kind, path, options = {}) {
     const value = await response.json();
     if (kind && number !== latest[kind]) return null;
     if (!response.ok) throw new Error(value.error);
-    if (!waiting) $('fault').hidden = true;
+    if (!waiting && asked) $('fault').hidden = true;
     return value;
   } catch (error) {
     if (kind && number !== latest[kind]) return null;
     const silent = error instanceof TypeError || error instanceof SyntaxError;
-    fault(silent ? SILENT : error.message);
+    fault(silent ? SILENT : error.message, true);
     if (silent) waiting ||= setTimeout(tryAgain, AGAIN);
     return null;
   }
@@ -54,7 +54,10 @@ async function tryAgain() {
   else start();
 }
 
-function fault(sentence) {
+let asked = false; // whether the sentence that is shown tells of a request: the next one that succeeds takes it away
+
+function fault(sentence, ofRequest = false) {
+  asked = ofRequest;
   $('fault').textContent = sentence;
   $('fault').hidden = false;
 }
@@ -70,6 +73,7 @@ function changed() {
   $('clear').disabled = $('save').disabled = $('eraser').disabled = board.blank;
   $('hint').hidden = !board.blank && !board.isExample;
   $('hint').classList.toggle('over-example', board.isExample);
+  if (!asked) $('fault').hidden = true;
   if (board.blank) choosePen(false); // or the next drawing would be invisible
   predictSoon();
 }
