@@ -267,6 +267,7 @@ class _FoldFits:
         )
         self.ensemble = EnsembleFold(shape, pseudo_labels=plan.pseudo_label is not None)
         self.distorted = np.zeros((len(split.folds[0][1]), shape.classes), np.float32)
+        self.clean = np.zeros_like(self.distorted)
         self.style = training_style(train.images)
         self.pictures: dict[str, Any] | None = None
         self.waiting: list[tuple[TrainingTask, TrainingResult]] = []
@@ -280,6 +281,7 @@ class _FoldFits:
         )
         if task.fold == task.repeat == 0:
             self.distorted += result.probabilities[distorted_holdout(self.plan.seed).name][: len(self.distorted)]
+            self.clean += result.probabilities["clean"][: len(self.clean)]
         if not self.final:
             return
         self.waiting.append((task, replace(result, probabilities={}, history=[])))
@@ -290,8 +292,8 @@ class _FoldFits:
     def save_models(self) -> None:
         """Write the models of fits that have none yet."""
         if self.pictures is None:
-            mean = self.distorted / np.float32(len(self.plan.members))
-            self.pictures = measure(self.style, mean, self.split.labels[self.split.folds[0][1]])
+            labels, members = self.split.labels[self.split.folds[0][1]], np.float32(len(self.plan.members))
+            self.pictures = measure(self.style, self.distorted / members, labels, self.clean / members)
         for task, result in self.waiting:
             save_model(self.plan.competition, task, result, self.pictures, self.models)
         self.waiting.clear()

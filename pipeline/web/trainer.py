@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,21 @@ import numpy as np
 from pipeline.augment.noise import gaussian
 from pipeline.dataset import Digits
 from pipeline.errors import InkproofError
+from pipeline.evaluation.grid import GridFold
+from pipeline.evaluation.robustness.conditions import condition
 from pipeline.evaluation.statistics import wilson_interval
 from pipeline.prediction import model_file
 from pipeline.prediction.confidence_threshold import PICTURES, DistortedHoldout, measure, training_style
 from pipeline.runs.ledger import Ledger
-from pipeline.runs.run_folder import git_commit, holdout_record, new_run_id, save_held_out, versions
+from pipeline.runs.run_folder import (
+    git_commit,
+    held_out_of,
+    holdout_record,
+    new_run_id,
+    save_grid,
+    save_held_out,
+    versions,
+)
 from pipeline.storage import write_json
 from pipeline.training import Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
 from pipeline.training import recipe as recipes
@@ -217,32 +228,43 @@ class Trainer:
             folder.name, record, SEED, header["name"], header["fingerprint"], header["command"], git_commit()
         )
         levels, scores = {}, []
+        names = [f"σ {sigma:g}" for sigma in self.sigmas]
+        fold = GridFold(trained=names, repeats=1, conditions=("clean",), labels=held.labels, classes=len(train.classes))
         for sigma, network in zip(self.sigmas, self.networks, strict=True):
             strange = network.probabilities(DistortedHoldout(SEED).apply(held.images))
+            clean = network.probabilities(held.images)
+            fold.add(f"σ {sigma:g}", 0, {"clean": clean})
             about = {
                 "recipe": record,
                 "sigma": sigma,
                 "key": [SEED],
                 "data": header["name"],
                 "data_fingerprint": header["fingerprint"],
-                PICTURES: measure(
-                    training_style(train.images), strange, held.labels, network.probabilities(held.images)
-                ),
+                PICTURES: measure(training_style(train.images), strange, held.labels, clean),
             }
             file = folder / "models" / "holdout" / f"sigma-{sigma:g}-repeat-1.safetensors"
             model_file.save(model_file.Model(network, train.classes, train.side, about), file)
-            right = int((network.logits(held.images).argmax(axis=1) == held.labels).sum())
+            right = int((clean.argmax(axis=1) == held.labels).sum())
             scores.append(wilson_interval(right, held.n))
             levels[f"σ {sigma:g}"] = {"clean": scores[-1]._asdict()}
-        save_held_out(folder, held, train.classes)
+        save_held_out(folder, held_out_of(fold, held, train.classes))
+        save_grid(folder, fold.grid())
         data = {key: header[key] for key in ("name", "fingerprint", "sample")} | {"train": train.n, "test": 0}
         results = {
+            "kind": "main",
             "command": header["command"],
             "seed": SEED,
             "recipe": record,
             "data": data,
             "holdout": holdout_record(scores[0], held.n, f"the network at σ {self.sigmas[0]:g}"),
             "levels": levels,
+            "axes": {"clean": asdict(condition("clean").axis)},
+            "shown": names[0],
+            "attacks": [],
+            "fits": [],
+            "comparisons": [],
+            "findings": {},
+            "certify": None,
             "versions": versions(),
         }
         write_json(folder / "run.json", {"id": folder.name, **results})

@@ -44,8 +44,9 @@ def test_the_brush_has_a_size(page):
 @in_browser
 def test_touch_draws_where_the_finger_is_on_a_scrolled_page(page):
     page.script("window.scrollTo(0, 50)")  # the board stays in view: the driver aims at the visible part's middle
+    scrolled = page.script("return window.scrollY")
     page.draw([(0.5, 0.3), (0.5, 0.7)], "touch")
-    assert page.script("return window.scrollY") == 50  # the finger drew and did not scroll
+    assert page.script("return window.scrollY") == scrolled > 0  # the finger drew and did not scroll
     box, board = page.one("#ink-box").rect, page.board.rect
     assert (box["y"] - board["y"]) / board["height"] == pytest.approx(0.265, abs=0.04)
     assert (box["x"] + box["width"] / 2 - board["x"]) / board["width"] == pytest.approx(0.5, abs=0.03)

@@ -63,7 +63,8 @@ def test_a_visitor_makes_the_noise_table_with_the_keyboard_alone(page, training_
 
 def test_pause_go_on_and_leave(page, training_app):
     page.set("rows", 2.3)
-    page.script("document.getElementById('epochs').value = 100")
+    page.set("units", 9)  # 512 of them, in three layers: the training lasts until it is left
+    page.script("document.getElementById('epochs').value = 100; document.getElementById('layers').value = 3")
     page.one("#start").click()
     page.wait(lambda: "Epoch" in page.text("#nets") and page.one("#pause").is_enabled(), 60)
     page.one("#pause").click()
