@@ -138,11 +138,17 @@ class Conv2D(Layer):
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         to_input = way_back(x, self, ctx)
         x = to_blocks(x, self, ctx)
+        height, width = x.shape[1], x.shape[3]
+        down, across = self.axes(height, width)
+        if winograd.pays(self.params["weight"], self.stride, (height, width), (down.outputs, across.outputs)):
+            return self._by_tiles(x, to_input, ctx)
+        return self._by_rows(x, to_input, ctx)
+
+    def _by_rows(self, x: np.ndarray, to_input: Backward, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        """The direct form, which defines the layer: each output row is a product with the input rows that it sees."""
         weight, filters = self.params["weight"], self.filters
         blocks, height, channels, width, lanes = x.shape
         down, across = self.axes(height, width)
-        if winograd.pays(weight, self.stride, (height, width), (down.outputs, across.outputs)):
-            return self._by_tiles(x, to_input, ctx)
         seen, run_length = channels * across.kernel, across.outputs * lanes
         unrolled_shape = (height, channels, across.kernel, across.outputs, lanes)
         y = ctx.array(self, "y", (blocks, down.outputs, filters, across.outputs, lanes), weight.dtype)
