@@ -29,6 +29,8 @@ COMMANDS = {
     "fetch": "Bring the competition's files into data/.",
     "check": "Look for faults in a submission file.",
     "submit": "Send a submission to Kaggle and wait for its score.",
+    "look": "Look at the data: classes, duplicates, odd pictures, drift, wrong labels.",
+    "notebook": "Write a notebook that does the main job on Kaggle, without internet.",
     "leaderboard": "Show where your best score stands.",
     "runs": "List, show, compare and export the runs so far, with their scores.",
     "predict": "Read digits in picture files: labels, probabilities, verdicts, warnings.",

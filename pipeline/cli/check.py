@@ -13,15 +13,20 @@ SHOWN = 20
 
 
 @click.command("check", short_help="Look for faults in a submission file.")
-@click.argument("file", type=click.Path(path_type=Path), default="submissions/submission.csv")
+@click.argument("file_or_run", default="submissions/submission.csv")
 @data_options
-def command(file: Path, **data: Any) -> None:
-    """Check FILE [default: submissions/submission.csv] against test.csv, sample_submission.csv and the
-    training labels. Nothing is sent."""
+@click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True,
+              help="Folder of the ledger.")  # fmt: skip
+def command(file_or_run: str, runs: Path, **data: Any) -> None:
+    """Check FILE [default: submissions/submission.csv], or the submission that RUN kept, against test.csv,
+    sample_submission.csv and the training labels. Nothing is sent."""
     from pipeline.dataset import load
-    from pipeline.kaggle.submission import check_for, require_valid
+    from pipeline.kaggle.submission import check_for, find_submission, require_valid
+    from pipeline.runs.ledger import Ledger
 
-    competition = load(**data)
+    file, competition = find_submission(file_or_run, Ledger(runs)), load(**data)
+    if competition.is_sample and data["data"] is None:
+        click.echo(f"No data in data/: compared with the embedded {competition.name}.", err=True)
     faults = check_for(file, competition)
     for fault in faults[:SHOWN]:
         click.echo(f"{file}: {fault}")

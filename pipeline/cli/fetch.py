@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
+
+from pipeline.cli.asking import Waiting
 
 
 @click.command("fetch", short_help="Bring the competition's files into data/.")
@@ -19,7 +20,8 @@ import click
               help="Seconds after which a download is given up; the same command resumes it.")  # fmt: skip
 def command(competition: str, source: str, folder: Path, force: bool, time_limit: float) -> None:
     """Fetch train.csv and test.csv with the kaggle client, prove them whole, and put them into data/."""
-    from pipeline.kaggle.client import Limits, slug_of
+    from pipeline.dataset.slug import slug_of
+    from pipeline.kaggle.client import Limits
     from pipeline.kaggle.fetch import fetch
     from pipeline.kaggle.openml import NOTE, fetch_openml
 
@@ -27,13 +29,9 @@ def command(competition: str, source: str, folder: Path, force: bool, time_limit
         files = fetch_openml(folder, force=force)
         click.echo(NOTE.strip())
     else:
-        show = _show_progress if sys.stderr.isatty() else None
-        limits = Limits(download=time_limit)
-        files = fetch(slug_of(competition), folder, force=force, limits=limits, on_progress=show)
+        waiting = Waiting()
+        limits = Limits(download=time_limit, on_wait=waiting)
+        files = fetch(slug_of(competition), folder, force=force, limits=limits, on_progress=waiting)
     for file in files:
         state = "" if file.is_new else ", unchanged"
         click.echo(f"{file.path}: {file.size / 1e6:,.1f} MB{state}")
-
-
-def _show_progress(text: str) -> None:
-    click.echo(f"\r\x1b[K{text}", nl=text.startswith("100%"), err=True)

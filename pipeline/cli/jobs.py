@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Make = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
 RUNS = Path("runs")
 # Of a job's command line, what may stand beside --resume: the rest comes from the run.
-BESIDE_RESUME = ("resume", "data", "jobs", "engine", "scheduler", "quiet", "submission", "trials")
+BESIDE_RESUME = ("resume", "data", "competition", "jobs", "engine", "scheduler", "quiet", "submission", "trials")
 
 OPTIONS = (
     click.option("--jobs", type=click.IntRange(1), help="Networks trained at the same time; by default one a core."),
@@ -84,7 +84,11 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
 
     run_log = RunLog(quiet=given["quiet"])
     typed = {name: value for name, value in given.items() if _is_typed(context, name)}
-    source = {name: str(given[name]) for name in ("data", "label_column", "id_column", "extra") if given.get(name)}
+    source = {
+        name: str(given[name])
+        for name in ("data", "label_column", "id_column", "competition", "extra")
+        if given.get(name)
+    }
     options = {"jobs": given["jobs"] or cores(), "engine": given["engine"], "scheduler": given["scheduler"]}
     if given["resume"]:
         job = read_job(RUNS, given["resume"])
@@ -106,8 +110,9 @@ def _read(source: Mapping[str, str], run_log: RunLog) -> dict[str, Any]:
     from pipeline import dataset
 
     names = {name: source.get(name) for name in ("label_column", "id_column")}
+    named = {**names, "competition": source.get("competition")}
     path = source.get("data")
-    competition = dataset.load(None if path is None else Path(path), **names)
+    competition = dataset.load(None if path is None else Path(path), **named)
     _introduce(competition, run_log, asked=path is not None)
     extra = None
     if source.get("extra"):

@@ -21,6 +21,9 @@ DATA = (
     ),
     click.option("--label-column", help="Column of train.csv that holds the labels, where it is not named label."),
     click.option("--id-column", help="Column of test.csv that holds the ids, where it is not named id."),
+    click.option(
+        "--competition", help="The competition on Kaggle, short name or address, of data that `fetch` did not bring."
+    ),
 )
 
 seed_option = click.option(
@@ -33,7 +36,7 @@ seed_option = click.option(
 
 
 def data_options(command: Command) -> Command:
-    """--data, --label-column and --id-column: the keyword arguments of pipeline.dataset.load, by their names."""
+    """--data, --label-column, --id-column, --competition: what pipeline.dataset.load takes, by the same names."""
     for option in reversed(DATA):
         command = option(command)
     return command

@@ -204,6 +204,6 @@ def _say_what_next(job: Job, folder: Path, *, seconds: float) -> None:
     if competition.is_sample:
         run_log.say("It answers the embedded sample: Kaggle has no competition for it.")
         return
-    message = f"Inkproof {folder.name}"
-    send = ["kaggle", "competitions", "submit", "-c", competition.name, "-f", str(job.options.submission)]
-    run_log.say(f"Send it to Kaggle with:\n  {shlex.join([*send, '-m', message])}")
+    data = job.options.source.get("data")
+    words = [folder.name, *(["--data", data] if data else []), *([] if competition.slug else ["--competition", "NAME"])]
+    run_log.say(f"Send it to Kaggle with:\n  {shlex.join(['python', 'main.py', 'submit', *words])}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _folder = click.option(
 
 @click.group("runs", invoke_without_command=True, short_help="List, compare and export runs.")
 @_folder
-@click.option("--status", type=click.Choice(["running", "finished", "failed", "died"]), help="Only these.")
+@click.option("--status", type=click.Choice(["running", "finished", "failed", "stopped"]), help="Only these.")
 @click.option("--recipe", help="Only runs of this recipe.")
 @click.option("--data-name", help="Only runs on this data.")
 @click.option("--since", help="Only runs since this date, as 2026-01-31.")
@@ -34,11 +35,12 @@ def command(context, folder, status, recipe, data_name, since, sort, reverse, li
     from pipeline.runs.ledger import Ledger, listing
 
     filters = {"status": status, "recipe": recipe, "data": data_name, "since": since}
-    runs = listing.select(Ledger(folder).runs(), **filters, sort=sort, reverse=reverse, limit=limit)
+    known = Ledger(folder).runs()
+    runs = listing.select(known, **filters, sort=sort, reverse=reverse, limit=limit)
     if as_csv or as_json:
         click.echo(listing.as_csv(runs) if as_csv else listing.as_json(runs), nl=False)
     elif runs:
-        _print_table(listing.HEADINGS, map(listing.cells, runs))
+        _print_table(listing.HEADINGS, listing.table(runs, [run.id for run in known]))
     else:
         click.echo("No runs yet: type `python main.py`." if status is None else "No such runs.")
 
@@ -76,11 +78,17 @@ def diff(first: str, second: str, folder: Path) -> None:
     ledger = Ledger(folder)
     one, two = ledger.run(first), ledger.run(second)
     found = compare(one, two, folder)
-    rows = [(c.name, "" if c.first is None else str(c.first), "" if c.second is None else str(c.second))
-            for c in (*found.recipe, *found.results)]  # fmt: skip
-    if rows:
-        _print_table(["", one.id, two.id], rows)
-    click.echo(found.verdict)
+    for title, changes in (("What was changed", found.settings), ("What came out", found.results)):
+        click.echo(f"{title}, from {one.id} to {two.id}:")
+        for change in changes:
+            _print_wrapped(f"  {change.name}", f"{_value(change.first)} → {_value(change.second)}")
+        if not changes:
+            click.echo("  nothing")
+    _print_wrapped("", found.verdict)
+
+
+def _value(value: object) -> str:
+    return "–" if value is None else str(value)
 
 
 @command.command("export")
@@ -96,15 +104,27 @@ def export(uri: str, folder: Path) -> None:
 
 def _print_details(lines: Iterable[tuple[str, str]]) -> None:
     for name, value in lines:
-        click.echo(f"{name}: {value}")
+        _print_wrapped(f"{name:<12}", value, indent=13)
 
 
-def _print_table(headings: list[str], rows: Iterable[Iterable[str]]) -> None:
+def _print_wrapped(name: str, text: str, *, indent: int = 4) -> None:
+    """One line, or several of 80 columns below each other; what has no spaces stays whole, to be copied."""
+    start = f"{name} " if name else ""
+    wrapped = textwrap.fill(
+        start + text, 80, subsequent_indent=" " * indent * bool(name), break_long_words=False, break_on_hyphens=False
+    )
+    click.echo(wrapped)
+
+
+def _print_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headings, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        number = heading in ("rows", "holdout", "public")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=heading != "data", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     # A pipe has no width: nothing may be cut off there.

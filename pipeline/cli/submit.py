@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.asking import Waiting, confirm
 from pipeline.cli.options import data_options
 
 
 @click.command("submit", short_help="Send a submission to Kaggle and wait for its score.")
-@click.argument("file", type=click.Path(path_type=Path), default="submissions/submission.csv")
+@click.argument("file_or_run", default="submissions/submission.csv")
 @click.option("-m", "--message", default="inkproof", show_default=True, help="What to call it at Kaggle.")
-@click.option("--competition", default="digit-recognizer", show_default=True, help="Short name, or address.")
 @data_options
 @click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True,
               help="Folder of the ledger.")  # fmt: skip
@@ -23,25 +22,25 @@ from pipeline.cli.options import data_options
               help="Seconds to wait for the score.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Send a file again without asking.")
 def command(
-    file: Path,
+    file_or_run: str,
     message: str,
-    competition: str,
     runs: Path,
     wait: bool,
     wait_limit: float,
     yes: bool,
     **data: Any,
 ) -> None:
-    """Check FILE [default: submissions/submission.csv], send it, see that Kaggle has it, and wait for
-    its score."""
+    """Check FILE [default: submissions/submission.csv], or the submission that RUN kept, send it to the competition
+    of the data, see that Kaggle has it, and wait for its score."""
     from pipeline.dataset import load
-    from pipeline.kaggle.client import Limits, slug_of
-    from pipeline.kaggle.submission import check_for, require_valid
-    from pipeline.kaggle.submit import require_kaggle_data, submit, verdict
+    from pipeline.kaggle.client import Limits
+    from pipeline.kaggle.submission import check_for, find_submission, require_valid
+    from pipeline.kaggle.submit import competition_of, submit, verdict
     from pipeline.runs.ledger import Ledger
 
-    slug, loaded, ledger = slug_of(competition), load(**data), Ledger(runs)
-    require_kaggle_data(loaded)
+    ledger = Ledger(runs)
+    file, loaded = find_submission(file_or_run, ledger), load(**data)
+    slug = competition_of(file, loaded, ledger)
     faults = check_for(file, loaded)
     require_valid(file, faults)
     for fault in faults:
@@ -51,8 +50,8 @@ def command(
         message,
         slug=slug,
         ledger=ledger,
-        confirm=lambda question: yes or _confirm(question),
-        limits=Limits(score=wait_limit),
+        confirm=lambda question: confirm(question, yes=yes),
+        limits=Limits(score=wait_limit, on_wait=Waiting()),
         wait=wait,
         say=click.echo,
     )
@@ -63,11 +62,3 @@ def command(
     else:
         run = ledger.run_that_wrote(submission.file_hash)
         click.echo(verdict(submission.public_score, run.results.get("holdout") if run else None))
-
-
-def _confirm(question: str) -> bool:
-    from pipeline.errors import UsageError
-
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} There is nobody to ask: add --yes to send it.")
-    return click.confirm(question)

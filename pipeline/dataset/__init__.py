@@ -6,6 +6,7 @@
     columns.py       which column of a CSV is the label, which the id, which are pixels
     rows.py          a CSV's rows → arrays, by array arithmetic
     exact.py         the reference implementation of rows.py: reads cell by cell and names the first bad one
+    slug.py          which competition on Kaggle the data belongs to
     cache.py         parsed rows kept on disk under the hash of their source
     source.py        a file, or a member of a zip read without unpacking
     limits.py        what is read at most, and why

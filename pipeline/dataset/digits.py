@@ -51,11 +51,12 @@ class Competition:
 
     ids: (test.n,) int64 or text, the test rows' ids as they must stand in the submission.
     id_column, label_column: the submission's header.
-    name: the competition's name on Kaggle where it can be told, else the name of the file or folder.
+    name: the slug where there is one, else the name of the file or folder, called unnamed.
     is_sample: True for scikit-learn's digits, whose figures must be named as such.
     source: the file or folder that was read.
     fingerprint: SHA-256 over pictures, labels and classes; the same data in another container
         (CSV, zip, IDX, npz) has the same fingerprint.
+    slug: the competition's short name on Kaggle, as Kaggle spells it; None where nobody named it.
     """
 
     train: Digits
@@ -67,6 +68,7 @@ class Competition:
     is_sample: bool
     source: Path
     fingerprint: str
+    slug: str | None = None
 
 
 def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,6 @@ from pipeline.dataset.source import Source
 from pipeline.errors import DataError
 
 TRAIN, TEST, SAMPLE_SUBMISSION = "train.csv", "test.csv", "sample_submission.csv"
-DIGIT_RECOGNIZER = "digit-recognizer"
 SUBMISSION_HEADER = ("ImageId", "Label")
 """Digit Recognizer's; used unless sample_submission.csv or an id column of test.csv says otherwise."""
 
@@ -70,7 +69,7 @@ def read_competition(sources: dict[str, Source], path: Path, options: CsvOptions
         ids=ids,
         id_column=header[0],
         label_column=header[1],
-        name=_name(path, header, train.side),
+        name=path.stem if path.is_file() else path.resolve().name,
         is_sample=False,
         source=path,
         fingerprint=fingerprint(train, train_table.pixels_sha256, test_table.pixels_sha256),
@@ -192,10 +191,3 @@ def _read_sample_submission(source: Source) -> tuple[tuple[str, str], np.ndarray
             raise not_csv(source, "an empty file")
     (id_name, label_name), *answers = table
     return (id_name, label_name), key_array([name for name, _ in answers])
-
-
-def _name(path: Path, header: tuple[str, str], side: int) -> str:
-    """Kaggle's name of the competition, as far as the files tell it."""
-    if header == SUBMISSION_HEADER and side == 28:
-        return DIGIT_RECOGNIZER
-    return path.stem if path.is_file() else path.resolve().name

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.dataset import arrays, kaggle_csv, sample
 from pipeline.dataset.digits import Competition
 from pipeline.dataset.kaggle_csv import CsvOptions
+from pipeline.dataset.slug import named
 from pipeline.dataset.source import Source, reading, zip_members
 from pipeline.errors import DataError
 
@@ -21,6 +22,7 @@ def load(
     *,
     label_column: str | None = None,
     id_column: str | None = None,
+    competition: str | None = None,
     cache: bool = True,
 ) -> Competition:
     """Read the competition at `data`.
@@ -29,24 +31,26 @@ def load(
     with IDX files, or an npz archive; a file in such a folder stands for the folder. With None the folder
     data/ is looked into, and where it holds nothing, scikit-learn's 8×8 digits are written to data/sample/
     and read from there (`is_sample`). `label_column` and `id_column` name columns of the CSV files where
-    their names are unusual. With `cache`, parsed CSV rows are kept in .inkproof-cache/ next to the data.
-    Raises DataError, and StorageError when the sample cannot be written.
+    their names are unusual; `competition` is the slug or address of data that nobody named. With `cache`,
+    parsed CSV rows are kept in .inkproof-cache/ next to the data.
+    Raises DataError, UsageError where `competition` is not that of the data, and StorageError when the sample cannot be
+    written.
     """
     options = CsvOptions(label_column, id_column, cache)
     if data is None:
-        return _read(DEFAULT_FOLDER, options) or _read_sample(options)
+        return named(_read(DEFAULT_FOLDER, options) or _read_sample(options), competition)
     path = Path(data)
     with reading(path):
         path.stat()
-    competition = _read(path, options)
-    if competition is None:
+    data_read = _read(path, options)
+    if data_read is None:
         tables = sorted(file.name for file in (path if path.is_dir() else path.parent).glob("*.csv"))[:3]
         other = f" (but {', '.join(tables)}: are these to be named so?)" if tables else ""
         raise DataError(
             f"{path} holds no data, found neither train.csv and test.csv{other}, nor {KAGGLE_ZIP}, IDX files or an "
             "npz archive: put Kaggle's files there, or name another place with --data."
         )
-    return competition
+    return named(data_read, competition)
 
 
 def _read(path: Path, options: CsvOptions) -> Competition | None:

@@ -21,7 +21,7 @@ from pipeline.errors import DataError, InkproofError, UsageError
 from pipeline.jobs.plan import SUBMITTED, JobOptions, Outcome, Plan
 from pipeline.jobs.progress import RunLog
 from pipeline.report.page import write_report
-from pipeline.runs.ledger import Ledger
+from pipeline.runs.ledger import DataRecord, Ledger
 from pipeline.runs.run_folder import git_commit, new_run_id, versions
 from pipeline.storage import FileLock
 from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, split_fingerprints, task_fingerprint
@@ -146,7 +146,7 @@ def _failure_recorded(ledger: Ledger, folder: Path, run_log: RunLog) -> Iterator
         ledger.fail_run(folder.name, str(error))
         raise
     except (KeyboardInterrupt, SystemExit):
-        ledger.fail_run(folder.name, "stopped from outside")
+        ledger.stop_run(folder.name)
         run_log.say(f"Stopped: {folder} keeps what was finished; the same command again goes on from there.")
         raise
     finally:
@@ -164,8 +164,7 @@ def _open_run(plan: Plan, options: JobOptions, ledger: Ledger) -> str:
             _check_resumable(plan, options.runs, options.resume)
         if run_id is None:
             run_id = new_run_id(plan.name if plan.kind in ("compare", "tune") else plan.recipe.name)
-            data = plan.competition
-            about = (data.name, data.fingerprint, options.command, git_commit())
+            about = (DataRecord.of(plan.competition), options.command, git_commit())
             ledger.start_run(run_id, plan.recipe.record, plan.seed, *about)
         else:
             ledger.resume_run(run_id)

@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from pipeline.errors import KaggleError, UsageError
+from pipeline.errors import KaggleError
 
 PROGRESS_LINE = re.compile(r"^\s*\d+%\||^\S*\s*\d[\d.]*[kMG]?i?B? \[")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long is waited, in seconds. The client's own retries would take up to 370."""
+    """How long is waited, in seconds; the client's own retries would take up to 370. on_wait is told meanwhile."""
 
     call: float = 60  # one question to the service
     upload: float = 240
@@ -32,10 +32,12 @@ class Limits:
     silence: float = 120  # a download that moves no byte
     score: float = 900
     poll: float = 5  # between two questions for the score
-    looks: tuple[float, ...] = (0, 2, 5)  # pauses before each look for a submission just made
+    listed: float = 300  # from its sending, until a submission that was made must have shown in Kaggle's list
+    on_wait: Callable[[str], None] = lambda text: None  # gets what is waited for, every few seconds
 
 
 LIMITS = Limits()
+WAIT_SECONDS = 4.0  # of silence, after which on_wait is told
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,6 @@ class Outcome:
     code: int | None
     out: str
     err: str
-
-
-def slug_of(competition: str) -> str:
-    """The competition's short name, from itself or from any address of its pages. Raises UsageError."""
-    competition = competition.strip()
-    address = re.match(r"(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#]+)", competition)
-    slug = address.group(1) if address else competition
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
-        raise UsageError(
-            f"--competition must be the short name in the competition's address (small letters, digits and "
-            f"hyphens, as digit-recognizer), got {competition!r}."
-        )
-    return slug
 
 
 # What the new process runs: the client, until its standard input ends. That is when this process is gone,
@@ -87,11 +76,13 @@ def run_client(
     time_limit: float,
     silence_limit: float | None = None,
     on_progress: Callable[[str], None] | None = None,
+    on_wait: Callable[[str], None] = LIMITS.on_wait,
 ) -> Outcome:
     """Run the client to its end or to a limit, whichever is first.
 
     time_limit, silence_limit: seconds in all, and without a byte of output. on_progress gets the client's
-    progress bar as text; everything else it writes is kept. The client ends when this process does.
+    progress bar as text; everything else it writes is kept. on_wait is told how long nothing came.
+    The client ends when this process does.
     Raises KaggleError when it is not installed.
     """
     process = subprocess.Popen(
@@ -103,13 +94,16 @@ def run_client(
     )
     out = _Listener(process.stdout, None)
     err = _Listener(process.stderr, on_progress)
-    started = time.monotonic()
+    started = last_told = time.monotonic()
     try:
         while process.poll() is None:
             now = time.monotonic()
             silent = now - max(started, out.heard, err.heard)
             if now - started > time_limit or (silence_limit is not None and silent > silence_limit):
                 break
+            if min(silent, now - last_told) > WAIT_SECONDS:
+                on_wait(f"Waiting for Kaggle's answer, {silent:.0f} s so far; given up after {time_limit:.0f} s")
+                last_told = now
             time.sleep(0.02)
         code = process.poll()
     finally:

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from pipeline.errors import KaggleError
-from pipeline.kaggle.client import Outcome, read_json, run_client
+from pipeline.kaggle.client import Limits, Outcome, read_json, run_client
 
 SIGN_IN = """{reason}; sign in, in one of three ways, then type the command again:
   1. python -m kaggle auth login      (opens the browser)
@@ -77,9 +77,9 @@ def kind_of(outcome: Outcome) -> Kind | None:
     return next((kind for kind, sign in _SIGNS if re.search(sign, text)), Kind.OTHER)
 
 
-def ask(arguments: list[str], slug: str, *, time_limit: float, doing: str) -> object:
+def ask(arguments: list[str], slug: str, *, limits: Limits, doing: str) -> object:
     """The client's answer to a question, read from JSON; [] where it answers in words. Raises KaggleError."""
-    outcome = run_client(arguments, time_limit=time_limit)
+    outcome = run_client(arguments, time_limit=limits.call, on_wait=limits.on_wait)
     kind = kind_of(outcome)
     if kind is not None:
         raise ClientError(kind, outcome, slug, doing)

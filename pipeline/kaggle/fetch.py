@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipeline.dataset.slug import write_mark
 from pipeline.errors import DataError, KaggleError
 from pipeline.kaggle.client import LIMITS, Limits, run_client
 from pipeline.kaggle.faults import ClientError, kind_of
@@ -42,7 +43,8 @@ def fetch(
 ) -> list[Fetched]:
     """Fetch the files of competition `slug` into `folder`.
 
-    A file that is there with other contents is replaced only with `force`. on_progress gets the client's
+    The folder then knows its competition (pipeline.dataset.slug). A file that is there with other contents is
+    replaced only with `force`. on_progress gets the client's
     progress bar as text. Raises KaggleError when the files cannot be had whole, DataError when `folder`
     holds other files, StorageError when the disk refuses.
     """
@@ -56,6 +58,7 @@ def fetch(
         _download(slug, staging, archive, limits, on_progress)
         fetched = _place(_unpack(archive, staging / "unpacked"), folder, force)
         (folder / OTHER_SPLIT_NOTE).unlink(missing_ok=True)
+        write_mark(folder, slug)
         shutil.rmtree(staging, ignore_errors=True)
         return fetched
     finally:
@@ -76,6 +79,7 @@ def _download(
             time_limit=limits.download,
             silence_limit=limits.silence,
             on_progress=on_progress,
+            on_wait=limits.on_wait,
         )
         kind = kind_of(outcome)
         if kind is not None:
@@ -87,8 +91,7 @@ def _download(
         archive.unlink(missing_ok=True)
         archive.with_name(archive.name + ".kaggle-partial").unlink(missing_ok=True)
     raise KaggleError(
-        f"{slug}.zip came damaged twice ({complaint}) and was removed: wait some minutes, then type the "
-        f"command again."
+        f"{slug}.zip came damaged twice ({complaint}) and was removed: wait some minutes, then type the command again."
     )
 
 

@@ -34,7 +34,7 @@ def standing(slug: str, ledger: Ledger, *, limits: Limits = LIMITS) -> Standing:
     Which direction is better is read from the leaderboard's own order. Scores that the ledger does not
     know yet are written into it. Raises KaggleError.
     """
-    listed = list_submissions(slug, limits.call)
+    listed = list_submissions(slug, limits)
     record_scores(slug, listed, ledger)
     mine = [one for one in listed if one.public_score is not None]
     scores: list[float] = []
@@ -64,7 +64,9 @@ def _page(slug: str, token: str, limits: Limits) -> tuple[list[float], str]:
     """The scores of one page, and the token of the next ('' at the end)."""
     command = ["competitions", "leaderboard", slug, "--show", "--format", "json"]
     more = ["--page-token", token] if token else []
-    outcome = run_client([*command, "--page-size", str(PAGE_SIZE), *more], time_limit=limits.call)
+    outcome = run_client(
+        [*command, "--page-size", str(PAGE_SIZE), *more], time_limit=limits.call, on_wait=limits.on_wait
+    )
     kind = kind_of(outcome)
     if kind is not None:
         raise ClientError(kind, outcome, slug, f"Reading the leaderboard of {slug}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.dataset.slug import MARK
 from pipeline.errors import DataError
 from pipeline.kaggle.fetch import OTHER_SPLIT_NOTE, Fetched
 from pipeline.storage import atomic_file, write_text
@@ -26,9 +27,7 @@ NOTE = (
 )
 
 
-def fetch_openml(
-    folder: Path | str, *, force: bool = False, source: Callable[..., Any] | None = None
-) -> list[Fetched]:
+def fetch_openml(folder: Path | str, *, force: bool = False, source: Callable[..., Any] | None = None) -> list[Fetched]:
     """Write train.csv, test.csv and sample_submission.csv of MNIST into `folder`.
 
     source: takes the place of sklearn.datasets.fetch_openml (same arguments, returns .data, .target).
@@ -49,6 +48,7 @@ def fetch_openml(
     train = np.column_stack([labels[kept], images[kept]])
     sample = np.column_stack([np.arange(1, len(test) + 1), np.zeros(len(test), dtype=np.int64)])
     write_text(folder / OTHER_SPLIT_NOTE, NOTE)
+    (folder / MARK).unlink(missing_ok=True)
     headers = (f"label,{pixels}", pixels, "ImageId,Label")
     parts = zip(names, headers, (train, test, sample), strict=True)
     return [_write(folder / name, header, table) for name, header, table in parts]
@@ -64,8 +64,7 @@ def _load(source: Callable[..., Any] | None) -> tuple[np.ndarray, np.ndarray]:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
-            f"MNIST could not be fetched from OpenML ({reason}): check the network, then type the command "
-            f"again."
+            f"MNIST could not be fetched from OpenML ({reason}): check the network, then type the command again."
         ) from error
     return np.asarray(bunch.data).astype(np.uint8), np.asarray(bunch.target).astype(np.int64)
 

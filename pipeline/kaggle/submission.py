@@ -21,10 +21,12 @@ from pipeline.storage import write_text
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition
+    from pipeline.runs.ledger import Ledger
 
 # Total variation distance between predicted and training classes above which the file is called
 # suspicious: a 98 % model is within 0.01, one that mixes up two of ten classes moves by about 0.1.
 FAR_DISTRIBUTION = 0.1
+SUBMISSION = "submission.csv"  # in a run's folder: its own
 # Below this many rows one single label can be what the test rows really hold.
 CONSTANT_ROWS = 10
 
@@ -42,9 +44,7 @@ class Fault:
         return f"{'' if self.is_error else 'warning: '}{place}{self.text}"
 
 
-def write_submission(
-    path: Path | str, ids: Iterable, labels: Iterable, *, id_column: str, label_column: str
-) -> None:
+def write_submission(path: Path | str, ids: Iterable, labels: Iterable, *, id_column: str, label_column: str) -> None:
     """Write one row for each id, atomically, and read it back.
 
     `ids` and `labels` are 1-D of equal length (n,): integers or strings. Raises UsageError when they are
@@ -113,6 +113,19 @@ def check_submission(
     faults += _row_faults(body, expected, set(allowed), id_column, label_column)
     faults += _label_faults([row[1] for _, row in body if len(row) == 2], allowed, train_distribution)
     return sorted(faults, key=lambda fault: (not fault.is_error, fault.line or 0))
+
+
+def find_submission(word: str, ledger: Ledger) -> Path:
+    """The file at `word`, or the submission kept by the run whose id begins so. Raises UsageError, SubmissionError."""
+    path = Path(word)
+    if path.exists() or path.suffix:
+        _read(path)
+        return path
+    run = ledger.run(word)
+    kept = ledger.folder / run.id / SUBMISSION
+    if not kept.exists():
+        raise SubmissionError(f"Run {run.id} ({run.status}) kept no submission: {kept} does not exist.")
+    return kept
 
 
 def check_for(path: Path | str, competition: Competition) -> list[Fault]:
@@ -224,9 +237,7 @@ def _row_faults(
     return faults
 
 
-def _label_faults(
-    labels: list[str], allowed: list[str], train_distribution: Sequence[float] | None
-) -> list[Fault]:
+def _label_faults(labels: list[str], allowed: list[str], train_distribution: Sequence[float] | None) -> list[Fault]:
     """Labels that are valid one by one, and together look like a mistake."""
     counts = Counter(labels)
     if len(counts) == 1 and len(labels) >= CONSTANT_ROWS:

@@ -62,6 +62,7 @@ def data_record(competition: Competition) -> dict[str, Any]:
     """Which data a run saw, as run.json keeps it."""
     return {
         "name": competition.name,
+        "competition": competition.slug,
         "fingerprint": competition.fingerprint,
         "sample": competition.is_sample,
         "train": competition.train.n,

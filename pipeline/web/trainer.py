@@ -29,7 +29,7 @@ from pipeline.evaluation.robustness.conditions import condition
 from pipeline.evaluation.statistics import wilson_interval
 from pipeline.prediction import model_file
 from pipeline.prediction.confidence_threshold import PICTURES, DistortedHoldout, measure, training_style
-from pipeline.runs.ledger import Ledger
+from pipeline.runs.ledger import DataRecord, Ledger
 from pipeline.runs.run_folder import (
     git_commit,
     held_out_of,
@@ -224,9 +224,8 @@ class Trainer:
         header, train, held = self.header, self.train, self.held
         folder = Path(header["runs"]) / new_run_id("page")
         record, ledger = self.recipe.record, Ledger(header["runs"])
-        ledger.start_run(
-            folder.name, record, SEED, header["name"], header["fingerprint"], header["command"], git_commit()
-        )
+        data = DataRecord(name=header["name"], fingerprint=header["fingerprint"], competition=header["competition"])
+        ledger.start_run(folder.name, record, SEED, data, header["command"], git_commit())
         levels, scores = {}, []
         names = [f"σ {sigma:g}" for sigma in self.sigmas]
         fold = GridFold(trained=names, repeats=1, conditions=("clean",), labels=held.labels, classes=len(train.classes))

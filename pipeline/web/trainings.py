@@ -227,6 +227,7 @@ class Trainings:
             "classes": rows.classes.tolist(),
             "rows": [len(learnt), len(held)],
             "name": competition.name,
+            "competition": competition.slug,
             "fingerprint": competition.fingerprint,
             "sample": competition.is_sample,
             "runs": str(self.runs.absolute()),

@@ -10,7 +10,7 @@ from pipeline.cli import COMMANDS, main
 
 # fetch writes to its --data, the others read from it.
 READING = [name for name in COMMANDS if name not in ("fetch", "recipes", "report", "leaderboard", "runs", "predict",
-                                                     "export")]  # fmt: skip
+                                                     "export", "notebook")]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -33,7 +33,7 @@ def test_zip_reads_like_its_files(folder, tmp_path_factory):
     for _ in range(2):  # the second time from the cache
         competition = load(path)
         assert competition.fingerprint == load(folder).fingerprint
-        assert competition.name == "fashion" and competition.source == path
+        assert competition.name == "fashion (unnamed)" and competition.source == path
     assert sorted(file.name for file in there.iterdir()) == [".inkproof-cache", "fashion.zip"]
 
 

@@ -56,7 +56,7 @@ def ledger(tmp_path):
 @pytest.fixture
 def limits():
     """None of these is reached by a client that gets its answers, however busy the machine is."""
-    return Limits(call=60, upload=60, download=60, silence=60, score=60, poll=0.05, looks=(0,))
+    return Limits(call=60, upload=60, download=60, silence=60, score=60, poll=0.05, listed=0)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 API = "http://localhost/api/v1/competitions.CompetitionApiService/"
+KERNELS = "http://localhost/api/v1/kernels.KernelsApiService/"
 STORAGE = "http://localhost/storage"
 SIGNATURE = "X-Goog-Signature=5f3c9d1e7b2a4860"
 LISTED_DATE = "2026-01-31T12:00:00Z"
@@ -58,6 +59,7 @@ class KaggleServer(ThreadingHTTPServer):
         self.pending_looks = 0  # ListSubmissions calls before a submission has its score
         self.verdict = {"status": "COMPLETE", "publicScore": "0.98614"}
         self.limits = {"numToday": 2, "numTotal": 9, "numAllowedNow": 3, "limitedByTotal": False}
+        self.kernel = {"ref": "/code/stub/x", "url": "https://www.kaggle.com/code/stub/x", "versionNumber": 1}
         self.leaderboard = [0.99942, 0.99, 0.98, 0.97]
         self.stalled = threading.Event()  # set when a call begins to stall
         self.released = threading.Event()
@@ -134,6 +136,8 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(fault)
         elif not self.headers.get("Authorization"):
             self._send(401, b"")
+        elif call == f"{KERNELS}SaveKernel":
+            self._send(200, json.dumps(self.server.kernel).encode(), JSON)
         elif body.get("competitionName") != self.server.slug:
             self._send(404, b"")
         elif call == "DownloadDataFiles":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from kaggle_archive import KEY, archive
 from kaggle_server import Fault
 
 from pipeline import cli
-from pipeline.runs.ledger import Ledger
+from pipeline.dataset import load
+from pipeline.dataset.slug import MARK, write_mark
+from pipeline.runs.ledger import DataRecord, Ledger
 
 NAMES = ("fetch", "check", "submit", "runs", "leaderboard")
 
@@ -20,6 +23,7 @@ NAMES = ("fetch", "check", "submit", "runs", "leaderboard")
 @pytest.fixture
 def type_in(signed_in, capfd, monkeypatch):
     """Types a command; gives its exit code, stdout and stderr."""
+    monkeypatch.setattr("pipeline.kaggle.client.WAIT_SECONDS", 600)  # however busy the machine is, stderr stays empty
     for name in NAMES:
         monkeypatch.setitem(cli.COMMANDS, name, name)
 
@@ -40,6 +44,7 @@ def data(signed_in, server):
     shutil.rmtree("data", ignore_errors=True)
     Path("bundle.zip").write_bytes(server.archive)
     shutil.unpack_archive("bundle.zip", "data")
+    write_mark(Path("data"), "digit-recognizer")
 
 
 def test_from_the_first_command_to_the_score(server, type_in, submission):
@@ -48,7 +53,7 @@ def test_from_the_first_command_to_the_score(server, type_in, submission):
     assert str(Path("data/train.csv")) in out
 
     ledger = Ledger("runs")
-    ledger.start_run("run-1", {"name": "default"}, 0, "digit-recognizer", "f", "python main.py", "c0ffee")
+    ledger.start_run("run-1", {"name": "default"}, 0, DataRecord.of(load("data")), "python main.py", "c0ffee")
     holdout = {"rows": 4200, "accuracy": 0.985, "low": 0.981, "high": 0.9885}
     ledger.finish_run("run-1", {"holdout": holdout, "seconds": 8, "submission": str(submission)})
 
@@ -70,12 +75,13 @@ def test_from_the_first_command_to_the_score(server, type_in, submission):
     code, out, _ = type_in("runs", "--csv")
     assert [(row["id"], row["public"]) for row in csv.DictReader(out.splitlines())] == [("run-1", "0.98614")]
     code, out, _ = type_in("runs")
-    assert "0.9850 (0.9810–0.9885)" in out
+    assert "98.50%" in out
     assert "0.98614" in out
     code, out, _ = type_in("runs", "show", "run")
-    assert "'first try'" in out
+    assert "digit-recognizer: complete, public 0.98614," in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
     code, out, _ = type_in("runs", "best", "--by", "public")
-    assert "id: run-1" in out
+    assert "98.50% (98.10% to 98.85%) of 4,200 rows" in out
     code, out, _ = type_in("leaderboard")
     assert "Your best is 0.98614 (first try [inkproof-" in out
     assert out.endswith(": place 3.\n")
@@ -119,6 +125,80 @@ def test_the_sample_is_not_sent(server, type_in, submission):
     assert server.calls == []
 
 
+def test_another_competitions_answers_are_not_sent(server, type_in, data, submission):
+    """Answers to data that nobody named went to digit-recognizer and cost one of the day's five."""
+    Path("data").rename("fashion")
+    (Path("fashion") / MARK).unlink()
+    code, out, err = type_in("submit", "--data", "fashion")
+    assert (code, out) == (1, "")
+    assert "Nobody named the competition that fashion belongs to" in err
+    write_mark(Path("fashion"), "Fashion-MNIST")
+    code, out, err = type_in("submit", "--data", "fashion", "--competition", "digit-recognizer")
+    assert (code, out) == (2, "")
+    assert "holds the files of Fashion-MNIST, found --competition digit-recognizer" in err
+    assert server.calls == []
+    server.slug = "Fashion-MNIST"
+    assert type_in("submit", "--data", "fashion")[0] == 0
+    assert server.bodies[0]["competitionName"] == "Fashion-MNIST"
+
+
+def test_data_that_nobody_named_go_where_they_are_told(server, type_in, data, submission):
+    (Path("data") / MARK).unlink()
+    assert type_in("submit", "--competition", "https://www.kaggle.com/c/digit-recognizer")[0] == 0
+    assert len(server.submissions) == 1
+
+
+def test_a_run_of_other_data_is_not_sent(server, type_in, data, submission):
+    ledger = Ledger("runs")
+    ledger.start_run("run-1", {"name": "default"}, 0, DataRecord(name="fashion", fingerprint="f"), "c")
+    ledger.finish_run("run-1", {"submission": str(submission)})
+    code, _, err = type_in("submit")
+    assert code == 1
+    assert "was written by run run-1 for the data fashion, and data holds digit-recognizer" in err
+    assert server.calls == []
+
+
+def test_a_run_of_another_competition_is_not_sent(server, type_in, data, submission):
+    (Path("data") / MARK).unlink()
+    there = replace(DataRecord.of(load("data")), competition="Kannada-MNIST")
+    ledger = Ledger("runs")
+    ledger.start_run("run-1", {"name": "default"}, 0, there, "c")
+    ledger.finish_run("run-1", {"submission": str(submission)})
+    code, _, err = type_in("submit", "--competition", "digit-recognizer")
+    assert code == 1
+    assert "for Kannada-MNIST, found --competition digit-recognizer" in err
+    assert server.calls == []
+
+
+def test_a_runs_own_submission_is_checked_and_sent(server, type_in, data, submission):
+    ledger = Ledger("runs")
+    for id in ("20260101-first", "20260102-second"):
+        ledger.start_run(id, {"name": "default"}, 0, DataRecord.of(load("data")), "c")
+    own = Path("runs/20260101-first/submission.csv")
+    shutil.copy(submission, own)
+    submission.unlink()
+    assert type_in("check", "20260101")[1] == f"{own}: 30 rows, fit for digit-recognizer.\n"
+    assert type_in("submit", "20260101")[0] == 0
+    assert server.uploads == [own.read_bytes()]
+    code, _, err = type_in("submit", "20260102")
+    assert code == 1
+    assert "Run 20260102-second (running) kept no submission" in err or "(stopped)" in err
+    assert type_in("submit", "2026")[0] == 2
+
+
+def test_a_check_without_data_says_with_what_it_compares(type_in, submission):
+    _, _, err = type_in("check")
+    assert "No data in data/: compared with the embedded sample (scikit-learn" in err
+
+
+def test_fetch_writes_the_competition_down(server, type_in):
+    server.slug = "Kannada-MNIST"
+    assert type_in("fetch", "--competition", "https://www.kaggle.com/c/Kannada-MNIST")[0] == 0
+    assert load("data").slug == "Kannada-MNIST"
+    assert type_in("leaderboard")[0] == 0
+    assert server.bodies[-1]["competitionName"] == "Kannada-MNIST"
+
+
 def test_exit_codes_and_sentences(server, type_in, data, submission, monkeypatch):
     assert type_in("fetch", "--competition", "Digit Recognizer")[0] == 2
     assert type_in("submit", "no.csv")[0] == 1
@@ -135,12 +215,15 @@ def test_exit_codes_and_sentences(server, type_in, data, submission, monkeypatch
 def test_diff(type_in):
     ledger = Ledger("runs")
     for id, epochs, accuracy in (("a", 10, 0.98), ("b", 20, 0.981)):
-        ledger.start_run(id, {"name": "default", "epochs": epochs}, 0, "digits", "f", "c", None)
+        ledger.start_run(
+            id, {"name": "default", "epochs": epochs}, 0, DataRecord(name="digits", fingerprint="f"), "c", None
+        )
         ledger.finish_run(id, {"holdout": {"rows": 4200, "accuracy": accuracy}})
     code, out, _ = type_in("runs", "diff", "a", "b")
     assert code == 0
-    assert ["epochs", "10", "20"] in [line.split() for line in out.splitlines()]
-    assert out.splitlines()[-1].startswith("No difference that these rows can show (+0.10 points")
+    assert "  recipe.epochs 10 → 20" in out.splitlines()
+    assert "No difference that these rows can show (+0.10 points" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_openml_says_what_it_is(type_in, monkeypatch):

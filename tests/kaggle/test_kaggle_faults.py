@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from kaggle_archive import KEY
 from kaggle_server import Fault
 
-from pipeline.errors import KaggleError, UsageError
+from pipeline.errors import KaggleError
 from pipeline.kaggle import client as module
-from pipeline.kaggle.client import Outcome, client_command, read_json, slug_of
+from pipeline.kaggle.client import Limits, Outcome, client_command, read_json, run_client
 from pipeline.kaggle.faults import Kind, kind_of, redact
 from pipeline.kaggle.submit import list_submissions
 
@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 def test_without_credentials_the_three_ways_to_sign_in(server, home):
     with pytest.raises(KaggleError) as caught:
-        list_submissions("digit-recognizer", 20)
+        list_submissions("digit-recognizer", Limits(call=20))
     lines = str(caught.value).splitlines()
     assert len(lines) == 5
     assert "auth login" in lines[1]
@@ -39,7 +39,7 @@ def test_a_malformed_kaggle_json_is_named(server, home, text):
     (home / ".kaggle" / "kaggle.json").write_text(text)
     (home / ".kaggle" / "kaggle.json").chmod(0o600)
     with pytest.raises(KaggleError, match=r"kaggle\.json does not hold .* as JSON; sign in"):
-        list_submissions("digit-recognizer", 20)
+        list_submissions("digit-recognizer", Limits(call=20))
 
 
 @pytest.mark.parametrize("status", [401, 500])
@@ -48,7 +48,7 @@ def test_a_token_that_cannot_be_checked(server, home, monkeypatch, status):
     call = "http://localhost/api/v1/security.OAuthService/IntrospectToken"
     server.faults[call] = Fault(status)
     with pytest.raises(KaggleError) as caught:
-        list_submissions("digit-recognizer", 20)
+        list_submissions("digit-recognizer", Limits(call=20))
     words = "credentials in KAGGLE_API_TOKEN" if status == 401 else "on Kaggle's side"
     assert words in str(caught.value)
     assert "Traceback" not in str(caught.value)
@@ -58,35 +58,21 @@ def test_a_token_that_cannot_be_checked(server, home, monkeypatch, status):
 def test_a_server_that_is_not_there(home, monkeypatch, signed_in):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with pytest.raises(KaggleError, match="connection broke"):
-        list_submissions("digit-recognizer", 20)
+        list_submissions("digit-recognizer", Limits(call=20))
 
 
 def test_a_stalled_question_is_given_up(server, signed_in, patience):
     server.faults["ListSubmissions"] = Fault("stall")
     with pytest.raises(KaggleError, match="did not answer in time"):
-        list_submissions("digit-recognizer", patience)
+        list_submissions("digit-recognizer", Limits(call=patience))
 
 
-@pytest.mark.parametrize(
-    ("text", "slug"),
-    [
-        ("digit-recognizer", "digit-recognizer"),
-        ("https://www.kaggle.com/competitions/digit-recognizer", "digit-recognizer"),
-        ("https://www.kaggle.com/c/digit-recognizer/overview?x=1", "digit-recognizer"),
-        ("kaggle.com/competitions/Kannada-MNIST/data", None),
-        (" digit-recognizer ", "digit-recognizer"),
-        ("digit recognizer", None),
-        ("", None),
-        ("--force", None),
-        ("https://example.org/digit-recognizer", None),
-    ],
-)
-def test_slug(text, slug):
-    if slug is None:
-        with pytest.raises(UsageError, match="short name"):
-            slug_of(text)
-    else:
-        assert slug_of(text) == slug
+def test_waiting_is_told(server, signed_in, monkeypatch):
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.2)
+    server.faults["ListSubmissions"] = Fault("stall")
+    said = []
+    run_client(["competitions", "submissions", "digit-recognizer"], time_limit=1, on_wait=said.append)
+    assert len(said) >= 2 and said[0].startswith("Waiting for Kaggle's answer, 0 s so far; given up after 1 s")
 
 
 def test_a_client_that_is_not_installed(monkeypatch):
@@ -99,7 +85,8 @@ def test_the_client_ends_when_its_parent_is_killed(server, signed_in):
     server.faults["ListSubmissions"] = Fault("stall")
     code = (
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-        "from pipeline.kaggle.submit import list_submissions; list_submissions('digit-recognizer', 60)\n"
+        "from pipeline.kaggle.client import Limits\n"
+        "from pipeline.kaggle.submit import list_submissions; list_submissions('digit-recognizer', Limits(call=60))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) as parent:
         assert server.stalled.wait(300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -121,22 +122,68 @@ WORDS = {
 
 @pytest.mark.parametrize("status", WORDS)
 @pytest.mark.parametrize("call", ["StartSubmissionUpload", "CreateSubmission"])
-def test_a_refused_call(server, send, limits, call, status):
+def test_a_refused_call(server, send, ledger, call, status):
     server.faults[call] = Fault(status, headers={"Retry-After": "1"}, as_json=status in (403, 429))
     with pytest.raises(KaggleError, match=WORDS[status]):
-        send(limits=replace(limits, looks=()))  # what a look finds has tests of its own
+        send()
     assert server.submissions == []
+    # Only what Kaggle refused is surely not made.
+    known = "not known" if status >= 500 else "failed"
+    assert [one.status for one in ledger.submissions()] == [known]
     assert server.calls.count(call) == 1, "a refused call must not be repeated"
 
 
-def test_after_a_failure_the_same_command_sends_it(server, send, ledger):
-    server.faults["CreateSubmission"] = Fault(500)
+def test_after_a_refusal_the_same_command_sends_it(server, send, ledger):
+    server.faults["CreateSubmission"] = Fault(429)
     with pytest.raises(KaggleError):
         send()
     server.faults.clear()
     assert send().status == "complete"
     assert len(server.submissions) == 1
     assert [one.status for one in ledger.submissions()] == ["complete", "failed"]
+
+
+def test_what_may_have_been_made_is_sent_again_only_after_a_question(server, send, ledger):
+    server.faults["CreateSubmission"] = Fault(500)
+    with pytest.raises(KaggleError, match=r"is not known, as Kaggle did not list it within 0 s.*on Kaggle's side"):
+        send()
+    server.faults.clear()
+    questions = []
+
+    def answer(question: str, yes: bool) -> bool:
+        questions.append(question)
+        return yes
+
+    assert send(confirm=lambda question: answer(question, False)) is None
+    assert server.submissions == []
+    assert re.search(r"is not known: Kaggle did not list it within 0 s.*cost a second of the day's", questions[0])
+    assert send(confirm=lambda question: answer(question, True)).status == "complete"
+    assert len(server.submissions) == 1
+    assert [one.status for one in ledger.submissions()] == ["complete", "not known"]
+
+
+def test_made_and_reset_while_kaggles_list_lags(server, send, ledger, limits):
+    """What cost two of a day's five: the submission is made, the connection breaks, and the list hides it."""
+    server.faults["CreateSubmission"] = Fault("reset", after_work=True)
+    server.unlisted_looks = 3
+    waited = []
+    patient = replace(limits, listed=120, on_wait=waited.append)
+    assert send(limits=patient).status == "complete"
+    assert len(server.submissions) == 1
+    assert any(
+        re.search(r"does not list inkproof-\w+ so far; asked again until \d\d:\d\d:\d\d UTC", text) for text in waited
+    )
+
+
+def test_typed_again_while_kaggles_list_still_lags(server, send, ledger, submission, limits):
+    id = "inkproof-0badcafe"
+    ledger.add_submission(id, "digit-recognizer", submission, sha256_file(submission), "first try")
+    server.answer("CreateSubmission", {"submissionDescription": f"first try [{id}]"})
+    server.unlisted_looks = 3
+    said = []
+    assert send(limits=replace(limits, listed=120), say=said.append).id == id
+    assert [text[:8] for text in said] == ["Whether ", "This fil"]
+    assert len(server.submissions) == 1
 
 
 @pytest.mark.parametrize("status", [401, 429])
@@ -180,12 +227,12 @@ def test_an_upload_that_is_busy_is_repeated_by_the_client(server, send):
 def test_an_upload_that_never_ends(server, send, ledger, limits, patience, how):
     server.faults["PUT"] = Fault(how)
     started = time.monotonic()
-    with pytest.raises(KaggleError, match="did not answer in time"):
+    with pytest.raises(KaggleError, match=r"is not known.*did not answer in time"):
         send(limits=replace(limits, upload=patience))
     assert time.monotonic() - started < patience + 60, "the client's own retries take 370 s"
-    assert [one.status for one in ledger.submissions()] == ["sending"]
+    assert [one.status for one in ledger.submissions()] == ["not known"]
     server.faults.clear()
-    assert send().status == "complete"
+    assert send(confirm=lambda question: True).status == "complete"
     assert len(server.submissions) == 1
 
 
@@ -195,35 +242,26 @@ def test_an_answer_that_never_comes_though_the_submission_was_made(server, send,
     assert len(server.submissions) == 1
 
 
-def test_a_killed_submission_that_is_listed_late_is_not_sent_again(server, send, ledger, submission, limits):
-    id = "inkproof-0badcafe"
-    ledger.add_submission(id, "digit-recognizer", submission, sha256_file(submission), "first try")
-    server.answer("CreateSubmission", {"submissionDescription": f"first try [{id}]"})
-    server.unlisted_looks = 1
-    assert send(limits=replace(limits, looks=(0, 0))).id == id
-    assert len(server.submissions) == 1
-
-
 def test_not_knowing_is_said_and_settled_by_the_next_call(server, send, ledger):
     server.faults["ListSubmissions"] = Fault(500)
     with pytest.raises(KaggleError, match=r"is not known.*it looks before it sends"):
         send()
-    assert [one.status for one in ledger.submissions()] == ["sending"]
+    assert [one.status for one in ledger.submissions()] == ["not known"]
     server.faults.clear()
     said = []
     assert send(say=said.append).status == "complete"
-    assert "not sent again" in said[0]
+    assert "not sent again" in said[-1]
     assert len(server.submissions) == 1
 
 
 def test_a_submission_that_is_listed_late_is_looked_for_again(server, send, limits):
     server.unlisted_looks = 1
-    assert send(limits=replace(limits, looks=(0, 0))).status == "complete"
+    assert send(limits=replace(limits, listed=120)).status == "complete"
 
 
 def test_success_that_kaggle_does_not_list(server, send, monkeypatch):
     monkeypatch.setattr(server, "answer", lambda call, body: ANSWERS[call])
-    with pytest.raises(KaggleError, match="reported success, but Kaggle does not list"):
+    with pytest.raises(KaggleError, match=r"is not known.*reported success"):
         send()
 
 
@@ -285,7 +323,7 @@ def test_killed_and_typed_again(server, send, submission, ledger, call, after_wo
     assert server.stalled.wait(300)
     process.send_signal(getattr(signal, how))
     process.wait(300)
-    assert send().status == "complete"
+    assert send(confirm=lambda question: True).status == "complete"
     assert [one["status"] for one in server.submissions] == ["COMPLETE"]
 
 

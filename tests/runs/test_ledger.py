@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InkproofError, StorageError, UsageError
-from pipeline.runs.ledger import Ledger, listing, mlflow, schema
+from pipeline.runs.ledger import DataRecord, Ledger, listing, mlflow, schema
 from pipeline.runs.ledger.comparison import compare, save_holdout, two_proportions
 from pipeline.storage import FileLock, is_held
 
+DIGITS = DataRecord(name="digits", fingerprint="f00", rows=1000, competition="digit-recognizer")
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -29,13 +30,15 @@ def ledger(tmp_path):
 
 def add(ledger, id="a", accuracy=0.98, rows=1000, recipe=None, data="digits", seconds=10.0, **results):
     recipe = recipe or {"name": "default", "epochs": 10}
-    ledger.start_run(id, recipe, 0, data, f"hash of {data}", "python main.py", "c0ffee")
+    ledger.start_run(
+        id, recipe, 0, DataRecord(name=data, fingerprint=f"hash of {data}", rows=900), "python main.py", "c0ffee"
+    )
     holdout = {"rows": rows, "accuracy": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.01}
     ledger.finish_run(id, {"seconds": seconds, "holdout": holdout, **results})
 
 
 def test_a_run_from_start_to_end(ledger):
-    ledger.start_run("a", {"name": "default"}, 3, "digits", "f00", "python main.py --seed 3", "c0ffee")
+    ledger.start_run("a", {"name": "default"}, 3, DIGITS, "python main.py --seed 3", "c0ffee")
     assert ledger.run("a").status == "running"
     ledger.finish_run("a", {"seconds": 1.5, "holdout": {"rows": 10, "accuracy": 0.9}})
     run = ledger.run("a")
@@ -45,13 +48,13 @@ def test_a_run_from_start_to_end(ledger):
 
 
 def test_a_failed_run_keeps_its_reason(ledger):
-    ledger.start_run("a", {}, 0, "digits", "f00", "c")
+    ledger.start_run("a", {}, 0, DIGITS, "c")
     ledger.fail_run("a", "the loss became NaN")
     assert (ledger.run("a").status, ledger.run("a").reason) == ("failed", "the loss became NaN")
 
 
 def test_results_that_json_does_not_know(ledger):
-    ledger.start_run("a", {"name": "x"}, 0, "digits", "f00", "c")
+    ledger.start_run("a", {"name": "x"}, 0, DIGITS, "c")
     strange = {"low": float("nan"), "n": np.int64(3), "x": np.arange(2), "p": Path("ab"), "t": (True, None)}
     ledger.finish_run("a", strange)
     assert ledger.run("a").results == {"low": None, "n": 3, "x": [0, 1], "p": "ab", "t": [True, None]}
@@ -60,7 +63,7 @@ def test_results_that_json_does_not_know(ledger):
 def test_an_id_is_used_once_and_ended_only_when_started(ledger):
     add(ledger, "a")
     with pytest.raises(UsageError, match=r"Run a is in .* already"):
-        ledger.start_run("a", {}, 0, "digits", "f00", "c")
+        ledger.start_run("a", {}, 0, DIGITS, "c")
     with pytest.raises(UsageError, match="start it before it ends"):
         ledger.finish_run("b", {})
 
@@ -75,11 +78,12 @@ def test_the_beginning_of_an_id_is_enough(ledger):
         ledger.run("x")
 
 
-def test_a_run_whose_process_was_killed_has_died(ledger):
+def test_a_run_whose_process_was_killed_was_stopped(ledger):
     code = (
         f"import sys, time; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-        "from pipeline.runs.ledger import Ledger\n"
-        f"ledger = Ledger({str(ledger.folder)!r}); ledger.start_run('a', {{}}, 0, 'd', 'f', 'c')\n"
+        "from pipeline.runs.ledger import Ledger, DataRecord\n"
+        f"ledger = Ledger({str(ledger.folder)!r})\n"
+        "ledger.start_run('a', {}, 0, DataRecord(name='d', fingerprint='f'), 'c')\n"
         "print('started', flush=True); time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -87,7 +91,37 @@ def test_a_run_whose_process_was_killed_has_died(ledger):
         assert process.stdout.readline() == "started\n"
         assert ledger.run("a").status == "running"
         process.kill()
-    assert ledger.run("a").status == "died"
+    assert (ledger.run("a").status, ledger.run("a").reason) == ("stopped", "its process is gone")
+
+
+def test_a_run_that_was_stopped_has_not_failed(ledger):
+    ledger.start_run("a", {}, 0, DIGITS, "c")
+    ledger.stop_run("a")
+    assert (ledger.run("a").status, ledger.run("a").reason) == ("stopped", "stopped from outside")
+
+
+def test_a_run_knows_its_data(ledger):
+    ledger.start_run("a", {}, 0, DIGITS, "c")
+    run = ledger.run("a")
+    assert (run.data_name, run.data_fingerprint, run.data_rows, run.competition) == (
+        "digits", "f00", 1000, "digit-recognizer",
+    )  # fmt: skip
+
+
+def test_the_first_schema_is_migrated_with_its_rows(ledger):
+    ledger.folder.mkdir()
+    database = sqlite3.connect(ledger.path)
+    database.executescript(schema.MIGRATIONS[0])
+    database.execute("PRAGMA user_version = 1")
+    results = json.dumps({"data": {"train": 42000}, "holdout": {"accuracy": 0.98}})
+    database.execute("INSERT INTO runs VALUES ('a', 'finished', 't', 't', 1, '{}', 'd', 'f', 'c', NULL, ?, NULL, 'h')",
+                     (results,))  # fmt: skip
+    database.execute("INSERT INTO submissions VALUES ('s', 'c', 'f', 'h', 'm', 'sending', 't', 't', NULL, NULL)")
+    database.commit()
+    database.close()
+    run = ledger.run("a")
+    assert (run.status, run.data_rows, run.competition, run.accuracy) == ("finished", 42000, None, 0.98)
+    assert [one.status for one in run.submissions] == ["not known"]
 
 
 def work(folder: str, name: int) -> None:
@@ -166,7 +200,7 @@ def test_a_damaged_file_is_named(ledger):
     ledger.folder.mkdir()
     ledger.path.write_bytes(b"no database" * 100)
     with pytest.raises(StorageError, match=r"ledger\.sqlite could not be used"):
-        ledger.start_run("a", {}, 0, "d", "f", "c")
+        ledger.start_run("a", {}, 0, DIGITS, "c")
 
 
 def test_reading_makes_nothing(tmp_path):
@@ -207,7 +241,7 @@ def test_a_lock_goes_with_its_holder(tmp_path):
 def three(ledger):
     add(ledger, "a", 0.97, seconds=30.0)
     add(ledger, "b", 0.99, recipe={"name": "cnn", "epochs": 3}, data="fashion", seconds=20.0)
-    ledger.start_run("c", {"name": "default"}, 1, "digits", "hash of digits", "c")
+    ledger.start_run("c", {"name": "default"}, 1, DataRecord(name="digits", fingerprint="hash of digits"), "c")
     ledger.fail_run("c", "no memory")
     return ledger
 
@@ -260,7 +294,7 @@ def test_what_changed(ledger):
     add(ledger, "a", 0.97, recipe={"name": "default", "training": {"epochs": 10, "batch": 128}})
     add(ledger, "b", 0.97, recipe={"name": "default", "training": {"epochs": 20, "batch": 128}}, seconds=19.0)
     found = compare(ledger.run("a"), ledger.run("b"), ledger.folder)
-    assert [(c.name, c.first, c.second) for c in found.recipe] == [("training.epochs", 10, 20)]
+    assert [(c.name, c.first, c.second) for c in found.settings] == [("recipe.training.epochs", 10, 20)]
     assert [(c.name, c.first, c.second) for c in found.results] == [("seconds", 10.0, 19.0)]
 
 
@@ -307,13 +341,32 @@ def test_runs_that_cannot_be_compared(three):
     assert "without a holdout figure" in compare(a, c, three.folder).verdict
 
 
-def test_details(ledger, tmp_path):
+def test_a_change_inside_of_a_list_is_named(ledger):
+    layers = [{"layer": "Dense", "units": 16}, {"layer": "ReLU"}]
+    add(ledger, "a", recipe={"name": "x", "network": {"layers": layers}})
+    add(ledger, "b", recipe={"name": "x", "network": {"layers": [{"layer": "Dense", "units": 32}, layers[1]]}})
+    found = compare(ledger.run("a"), ledger.run("b"), ledger.folder)
+    assert [(c.name, c.first, c.second) for c in found.settings] == [("recipe.network.layers.1.units", 16, 32)]
+
+
+def test_details_are_a_page_that_a_person_reads(ledger):
     add(ledger, "a", versions={"numpy": "2"})
     (ledger.folder / "a" / "table.md").write_text("x")
     lines = dict(listing.details(ledger.run("a"), ledger.folder))
-    assert lines["recipe.epochs"] == "10"
-    assert lines["results.versions.numpy"] == "2"
-    assert Path(lines["file"]) == ledger.folder / "a" / "table.md"
+    assert len(lines) <= 12
+    assert lines["data"].startswith("digits, 900 rows, fingerprint hash of digi")
+    assert lines["holdout"] == "98.00% (97.00% to 99.00%) of 1,000 rows"
+    assert lines["folder"] == f"{ledger.folder / 'a'}: table.md"
+
+
+def test_the_tables_ids_can_be_copied(ledger):
+    ids = ["20260101-120000-default-ab12", "20260101-120000-default-cd34", "20260102-120000-cnn-00ff"]
+    for id in ids:
+        add(ledger, id)
+    rows = listing.table(ledger.runs(), ids)
+    assert [row[0] for row in rows] == ["20260102-120000", "20260101-120000-default-c", "20260101-120000-default-a"]
+    assert [ledger.run(row[0]).id for row in rows] == ids[::-1]
+    assert rows[0][1:] == ("default", "digits", "900", "finished", "98.00%", "")
 
 
 def test_export_without_mlflow(three, monkeypatch):
@@ -384,7 +437,7 @@ def test_export_is_complete_and_done_once(three, fake_mlflow):
 
 def test_what_a_run_was_made_with_is_exported_as_parameters_alone(ledger, fake_mlflow):
     recipe = {"name": "default", "training": {"epochs": 10}}
-    ledger.start_run("a", recipe, 7, "digits", "f00", "python main.py --seed 7", "c0ffee")
+    ledger.start_run("a", recipe, 7, DIGITS, "python main.py --seed 7", "c0ffee")
     ledger.finish_run("a", {"seconds": 2.0, "recipe": recipe, "seed": 7, "data": {"train": 300}})
     mlflow.export(ledger.runs(), "settings")
     (stored,) = STORES["settings"].values()

@@ -7,6 +7,6 @@
     mlflow.py       the same runs in an MLflow store
 """
 
-from pipeline.runs.ledger.database import Ledger, Run, Submission
+from pipeline.runs.ledger.database import DataRecord, Ledger, Run, Submission
 
-__all__ = ["Ledger", "Run", "Submission"]
+__all__ = ["DataRecord", "Ledger", "Run", "Submission"]

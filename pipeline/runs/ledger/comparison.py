@@ -19,10 +19,6 @@ from pipeline.storage import atomic_file
 HOLDOUT_FILE = "holdout.npz"
 
 
-# In the results, but not a result: these are compared as the run's settings.
-NOT_RESULTS = ("recipe", "data", "seed", "command")
-
-
 @dataclass(frozen=True)
 class Change:
     """One value that two runs do not share; None where a run does not have it."""
@@ -36,17 +32,15 @@ class Change:
 class Comparison:
     """Two runs side by side. `verdict` is a sentence on the holdout's difference, second less first."""
 
-    recipe: tuple[Change, ...]
+    settings: tuple[Change, ...]
     results: tuple[Change, ...]
     verdict: str
 
 
 def compare(first: Run, second: Run, folder: Path) -> Comparison:
     """Compare two runs whose folders are folder/<id>/."""
-    setting = {"seed": first.seed, "data": first.data_fingerprint, "commit": first.git_commit}
-    other = {"seed": second.seed, "data": second.data_fingerprint, "commit": second.git_commit}
     return Comparison(
-        recipe=_changes({**first.recipe, **setting}, {**second.recipe, **other}),
+        settings=_changes(_settings(first), _settings(second)),
         results=_changes(_results(first), _results(second)),
         verdict=_verdict(first, second, folder),
     )
@@ -58,21 +52,29 @@ def save_holdout(folder: Path, rows: np.ndarray, correct: np.ndarray) -> None:
         np.savez_compressed(file, rows=rows, correct=correct)
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{'a': {'b': 1}} as {'a.b': 1}."""
+def flatten(values: Mapping[str, Any], prefix: str = "", *, lists: bool = False) -> dict[str, Any]:
+    """{'a': {'b': 1}} as {'a.b': 1}; with `lists`, {'c': [{'d': 2}]} as {'c.1.d': 2} too."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+        if lists and isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            value = {str(place): item for place, item in enumerate(value, 1)}
+        flat |= flatten(value, f"{name}.", lists=lists) if isinstance(value, Mapping) else {name: value}
     return flat
 
 
+def _settings(run: Run) -> dict[str, Any]:
+    data = {"name": run.data_name, "rows": run.data_rows, "fingerprint": run.data_fingerprint[:12]}
+    about = {"command": run.command, "seed": run.seed, "commit": run.git_commit, "data": data}
+    return {**about, "recipe": run.recipe}
+
+
 def _results(run: Run) -> dict[str, Any]:
-    return {name: value for name, value in run.results.items() if name not in NOT_RESULTS}
+    return {"holdout": run.accuracy, "public score": run.public_score, "seconds": run.results.get("seconds")}
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
-    one, two = flatten(first), flatten(second)
+    one, two = flatten(first, lists=True), flatten(second, lists=True)
     names = dict.fromkeys([*one, *two])
     return tuple(Change(name, one.get(name), two.get(name)) for name in names if one.get(name) != two.get(name))
 

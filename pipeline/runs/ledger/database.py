@@ -8,16 +8,19 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.runs.ledger.schema import migrate
 from pipeline.storage import FileLock, is_held, sha256_file
+
+if TYPE_CHECKING:
+    from pipeline.dataset import Competition
 
 BUSY_SECONDS = 30.0
 
@@ -26,7 +29,7 @@ BUSY_SECONDS = 30.0
 class Submission:
     """A submission as the ledger knows it.
 
-    status: 'sending' (the client was started, Kaggle has not shown it yet), 'failed' (not at Kaggle),
+    status: 'not known' (the client was started, Kaggle has not shown it so far), 'failed' (surely not at Kaggle),
     'pending' (at Kaggle, no score yet), 'complete', or 'error' (Kaggle could not score it).
     """
 
@@ -42,9 +45,29 @@ class Submission:
     public_score: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataRecord:
+    """The data of a run: its name and fingerprint, how many labelled rows, and its competition's slug on Kaggle.
+
+    competition: None where nobody named it.
+    """
+
+    name: str
+    fingerprint: str
+    rows: int | None = None
+    competition: str | None = None
+
+    @classmethod
+    def of(cls, data: Competition) -> DataRecord:
+        return cls(name=data.name, fingerprint=data.fingerprint, rows=data.train.n, competition=data.slug)
+
+
 @dataclass(frozen=True)
 class Run:
-    """A run. status: 'running', 'finished', 'failed' (see reason), or 'died' (its process is gone)."""
+    """A run. status: 'running', 'finished', 'failed' or 'stopped' (see reason).
+
+    data_rows: labelled rows; competition: slug on Kaggle, None where nobody named it.
+    """
 
     id: str
     status: str
@@ -54,6 +77,8 @@ class Run:
     recipe: dict[str, Any]
     data_name: str
     data_fingerprint: str
+    data_rows: int | None
+    competition: str | None
     command: str
     git_commit: str | None
     results: dict[str, Any]
@@ -85,24 +110,23 @@ class Ledger:
         id: str,
         recipe: Mapping[str, Any],
         seed: int | None,
-        data_name: str,
-        data_fingerprint: str,
+        data: DataRecord,
         command: str,
         git_commit: str | None = None,
     ) -> None:
         """Write down that a run began. Raises UsageError when its id is taken, StorageError by the disk.
 
         While this process lives, it holds a lock in the run's folder: a run that is neither finished nor
-        held has died.
+        held was stopped.
         """
         lock = FileLock(self._lock_path(id))
         lock.acquire()
         try:
             with self._open() as database:
                 database.execute(
-                    "INSERT INTO runs (id, status, started, seed, recipe, data_name, data_fingerprint,"
-                    " command, git_commit) VALUES (?, 'running', ?, ?, ?, ?, ?, ?, ?)",
-                    (id, _now(), seed, _json(recipe), data_name, data_fingerprint, command, git_commit),
+                    "INSERT INTO runs (id, status, started, seed, recipe, data_name, data_fingerprint, data_rows,"
+                    " competition, command, git_commit) VALUES (?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (id, _now(), seed, _json(recipe), *astuple(data), command, git_commit),
                 )
         except BaseException as error:
             lock.release()
@@ -142,6 +166,10 @@ class Ledger:
     def fail_run(self, id: str, reason: str) -> None:
         """Write down that a run ended without a result, and why."""
         self._end(id, "failed", "{}", reason, None)
+
+    def stop_run(self, id: str) -> None:
+        """Write down that a run was stopped from outside, as by Ctrl-C."""
+        self._end(id, "stopped", "{}", "stopped from outside", None)
 
     def _end(self, id: str, status: str, results: str, reason: str | None, digest: str | None) -> None:
         with self._open() as database:
@@ -185,7 +213,7 @@ class Ledger:
         fields["recipe"], fields["results"] = json.loads(fields["recipe"]), json.loads(fields["results"])
         held = row["id"] in self._locks or is_held(self._lock_path(row["id"]))
         if fields["status"] == "running" and not held:
-            fields["status"] = "died"
+            fields["status"], fields["reason"] = "stopped", "its process is gone"
         return Run(**fields, submissions=tuple(by_file.get(row["submission_hash"], ())))
 
     def add_submission(self, id: str, competition: str, file: Path | str, file_hash: str, message: str) -> None:
@@ -193,20 +221,21 @@ class Ledger:
         with self._open() as database:
             database.execute(
                 "INSERT INTO submissions (id, competition, file, file_hash, message, status, created,"
-                " updated) VALUES (?, ?, ?, ?, ?, 'sending', ?, ?)",
+                " updated) VALUES (?, ?, ?, ?, ?, 'not known', ?, ?)",
                 (id, competition, str(file), file_hash, message, _now(), _now()),
             )
 
     def update_submission(
         self, id: str, status: str, *, reference: int | None = None, public_score: float | None = None
-    ) -> None:
-        """Write down what Kaggle says of a submission; None leaves the number as it was."""
+    ) -> Submission:
+        """Write down what Kaggle says of a submission, and give it; None leaves the number as it was."""
         with self._open() as database:
             database.execute(
                 "UPDATE submissions SET status = ?, updated = ?, reference = coalesce(?, reference),"
                 " public_score = coalesce(?, public_score) WHERE id = ?",
                 (status, _now(), reference, public_score, id),
             )
+            return Submission(**dict(database.execute("SELECT * FROM submissions WHERE id = ?", (id,)).fetchone()))
 
     def submissions(self, competition: str | None = None, file_hash: str | None = None) -> list[Submission]:
         """Submissions of a competition, of a file, or all; the newest first."""
@@ -214,8 +243,8 @@ class Ledger:
             return []
         with self._open() as database:
             rows = database.execute(
-                "SELECT * FROM submissions WHERE coalesce(? = competition, 1) AND coalesce(? = file_hash, 1)"
-                " ORDER BY created DESC, rowid DESC",
+                "SELECT * FROM submissions WHERE coalesce(? = competition COLLATE NOCASE, 1)"
+                " AND coalesce(? = file_hash, 1) ORDER BY created DESC, rowid DESC",
                 (competition, file_hash),
             ).fetchall()
         return [Submission(**dict(row)) for row in rows]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.runs.ledger.comparison import flatten
 from pipeline.runs.ledger.database import Run
 
 # Column name -> its value in a run. The order is that of the table and of the CSV.
@@ -22,6 +21,8 @@ COLUMNS: dict[str, Callable[[Run], Any]] = {
     "status": lambda run: run.status,
     "recipe": lambda run: run.recipe.get("name"),
     "data": lambda run: run.data_name,
+    "rows": lambda run: run.data_rows,
+    "competition": lambda run: run.competition,
     "seed": lambda run: run.seed,
     "seconds": lambda run: run.results.get("seconds"),
     "holdout": lambda run: run.accuracy,
@@ -31,7 +32,8 @@ COLUMNS: dict[str, Callable[[Run], Any]] = {
     "commit": lambda run: run.git_commit,
 }
 
-HEADINGS = [name for name in COLUMNS if name not in ("low", "high")]
+HEADINGS = ("id", "recipe", "data", "rows", "status", "holdout", "public")
+ID_LENGTH = len("20260131-235959")  # when a run began: enough, unless two began at once
 
 
 def select(
@@ -80,35 +82,55 @@ def best(runs: Iterable[Run], by: str = "holdout") -> Run:
     return max(scored, key=value)
 
 
-def cells(run: Run) -> list[str]:
-    """A run's row in the table for people: the holdout with its interval in one cell."""
-    values = {name: value(run) for name, value in COLUMNS.items()}
-    if values["holdout"] is not None:
-        interval = f" ({_share(values['low'])}–{_share(values['high'])})" if values["low"] is not None else ""
-        values["holdout"] = _share(values["holdout"]) + interval
-    values["started"] = run.started[:16].replace("T", " ")
-    values["seconds"] = None if values["seconds"] is None else f"{values['seconds']:.1f}"
-    values["public"] = None if values["public"] is None else f"{values['public']:.5f}"
-    values["commit"] = (run.git_commit or "")[:8]
-    return ["" if values[name] is None else str(values[name]) for name in HEADINGS]
+def table(runs: Sequence[Run], known: Iterable[str]) -> list[tuple[str, ...]]:
+    """Rows under HEADINGS for people; an id is cut to a beginning that no other of the `known` ids has."""
+    known = list(known)
+    return [(_beginning(run.id, known), *_cells(run)) for run in runs]
+
+
+def _beginning(id: str, known: list[str]) -> str:
+    lengths = range(ID_LENGTH, len(id))
+    return next((id[:n] for n in lengths if sum(other.startswith(id[:n]) for other in known) == 1), id)
+
+
+def _cells(run: Run) -> tuple[str, ...]:
+    rows = "" if run.data_rows is None else f"{run.data_rows:,}"
+    holdout = "" if run.accuracy is None else f"{run.accuracy:.2%}"
+    public = "" if run.public_score is None else f"{run.public_score:.5f}"
+    return str(run.recipe.get("name") or ""), run.data_name, rows, run.status, holdout, public
 
 
 def details(run: Run, folder: Path) -> list[tuple[str, str]]:
-    """Everything about a run as (name, value), with the files in folder/<id>/."""
-    fields = asdict(run) | {"results": {}, "recipe": {}, "submissions": {}, "submission_hash": None}
-    lines = [(name, str(value)) for name, value in fields.items() if value not in (None, {})]
-    lines += [(f"recipe.{name}", str(value)) for name, value in flatten(run.recipe).items()]
-    lines += [(f"results.{name}", str(value)) for name, value in flatten(run.results).items()]
+    """What a person wants to know of a run, as (name, value), with its folder below `folder`."""
+    holdout, rows = run.results.get("holdout") or {}, "" if run.data_rows is None else f", {run.data_rows:,} rows"
+    ended = f", ended {_moment(run.finished)}" if run.finished else ""
+    seconds = run.results.get("seconds")
+    lines = [
+        ("run", run.id),
+        ("status", run.status + (f": {run.reason}" if run.reason else "")),
+        ("time", f"began {_moment(run.started)}{ended}" + ("" if seconds is None else f", {seconds:,.1f} s of work")),
+        ("command", run.command),
+        ("recipe", f"{run.recipe.get('name')}: {run.recipe.get('summary') or 'no summary'}, seed {run.seed}"),
+        ("data", f"{run.data_name}{rows}, fingerprint {run.data_fingerprint[:12]}"),
+        ("competition", run.competition or "unnamed"),
+        ("code", run.git_commit or "not known"),
+    ]
+    if run.accuracy is not None:
+        low, high = holdout.get("low"), holdout.get("high")
+        interval = "" if low is None or high is None else f" ({low:.2%} to {high:.2%})"
+        of = f", {holdout['of']}" if "of" in holdout else ""
+        lines.append(("holdout", f"{run.accuracy:.2%}{interval} of {holdout['rows']:,} rows{of}"))
     for one in run.submissions:
         score = "no score" if one.public_score is None else f"public {one.public_score:.5f}"
-        text = f"{one.id}, {one.created[:16]}, {one.competition}, {one.status}, {score}, {one.message!r}"
-        lines.append(("submission", text))
-    files = sorted(path for path in (folder / run.id).rglob("*") if path.is_file())
-    return lines + [("file", str(path)) for path in files]
+        lines.append(
+            ("submitted", f"{_moment(one.created)} to {one.competition}: {one.status}, {score}, {one.message!r}")
+        )
+    files = sorted(path.name for path in (folder / run.id).glob("*"))
+    return [*lines, ("folder", f"{folder / run.id}: {', '.join(files) or 'nothing in it'}")]
 
 
-def _share(value: float) -> str:
-    return f"{value:.4f}"
+def _moment(text: str) -> str:
+    return text[:16].replace("T", " ")
 
 
 def as_csv(runs: Iterable[Run]) -> str:

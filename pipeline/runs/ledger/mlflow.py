@@ -11,14 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InkproofError, UsageError
-from pipeline.runs.ledger.comparison import NOT_RESULTS, flatten
+from pipeline.runs.ledger.comparison import flatten
 from pipeline.runs.ledger.database import Run
 
 EXPERIMENT = "inkproof"
 TAG = "inkproof.run"
 # MLflow's own words for how a run ended.
-STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "died": "KILLED"}
+STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 PARAMETER_LENGTH = 6000
+# In the results, but not a result: these are a run's settings.
+NOT_RESULTS = ("recipe", "data", "seed", "command")
 
 
 def export(runs: Iterable[Run], uri: str, experiment: str = EXPERIMENT) -> int:

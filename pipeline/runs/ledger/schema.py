@@ -42,6 +42,47 @@ MIGRATIONS = (
     );
     CREATE INDEX submissions_by_file ON submissions (competition, file_hash);
     """,
+    """
+    ALTER TABLE runs RENAME TO runs_1;
+    CREATE TABLE runs (
+        id               TEXT PRIMARY KEY,
+        status           TEXT NOT NULL CHECK (status IN ('running', 'finished', 'failed', 'stopped')),
+        started          TEXT NOT NULL,  -- UTC, ISO 8601
+        finished         TEXT,
+        seed             INTEGER,
+        recipe           TEXT NOT NULL,  -- JSON
+        data_name        TEXT NOT NULL,
+        data_fingerprint TEXT NOT NULL,
+        data_rows        INTEGER,        -- labelled
+        competition      TEXT,           -- slug, NULL where nobody named it
+        command          TEXT NOT NULL,
+        git_commit       TEXT,
+        results          TEXT NOT NULL DEFAULT '{}',  -- JSON
+        reason           TEXT,           -- of a failed or stopped run
+        submission_hash  TEXT            -- SHA-256 of the submission it wrote
+    );
+    INSERT INTO runs SELECT id, status, started, finished, seed, recipe, data_name, data_fingerprint,
+        json_extract(results, '$.data.train'), NULL, command, git_commit, results, reason, submission_hash FROM runs_1;
+    DROP TABLE runs_1;
+    CREATE INDEX runs_by_submission ON runs (submission_hash);
+    ALTER TABLE submissions RENAME TO submissions_1;
+    CREATE TABLE submissions (
+        id           TEXT PRIMARY KEY,   -- stands in the message at Kaggle
+        competition  TEXT NOT NULL,
+        file         TEXT NOT NULL,
+        file_hash    TEXT NOT NULL,      -- SHA-256
+        message      TEXT NOT NULL,
+        status       TEXT NOT NULL CHECK (status IN ('not known', 'failed', 'pending', 'complete', 'error')),
+        created      TEXT NOT NULL,      -- UTC, ISO 8601
+        updated      TEXT NOT NULL,
+        reference    INTEGER,            -- Kaggle's own number
+        public_score REAL
+    );
+    INSERT INTO submissions SELECT id, competition, file, file_hash, message, replace(status, 'sending', 'not known'),
+        created, updated, reference, public_score FROM submissions_1;
+    DROP TABLE submissions_1;
+    CREATE INDEX submissions_by_file ON submissions (competition, file_hash);
+    """,
 )
 
 

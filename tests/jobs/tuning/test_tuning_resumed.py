@@ -92,7 +92,7 @@ def test_a_search_that_is_stopped_goes_on_as_if_nothing_had_happened(search, tmp
     with pytest.raises(KeyboardInterrupt):
         search(trials=total)
     (run,) = Ledger(tmp_path / "runs").runs()
-    assert (run.status, run.reason) == ("failed", "stopped from outside")
+    assert (run.status, run.reason) == ("stopped", "stopped from outside")
     folder = tmp_path / "runs" / run.id
     assert "the same command again goes on from there" in (folder / "log.txt").read_text(encoding="utf-8")
     with (folder / "journal.log").open("ab") as journal:  # as a killed process leaves it
