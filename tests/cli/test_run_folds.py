@@ -17,7 +17,7 @@ def test_folds_on_the_embedded_sample(inkproof_here, tmp_path, quick_recipe_file
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert (record["folds"], record["repeats"], record["sigma"]) == (3, 1, 0.1)
     listed = inkproof_here("runs")
-    assert run.name in listed.stdout
+    assert run.name[:15] in listed.stdout  # the beginning that is enough
     # Its networks answer as a main job's do.
     assert len(list((run / "models" / "final").iterdir())) == 3
     assert {path.name for path in run.iterdir()} == {
