@@ -17,11 +17,11 @@ WRONG = (10, 53)  # rows, counted from 1
 
 def write(folder, bars):
     """The bars as Kaggle's files, two labels wrong, one test row taken from train."""
-    labels = bars.labels.copy()
+    labels = bars.labels[:90].copy()
     for row in WRONG:
         labels[row - 1] = (labels[row - 1] + 1) % 3
     names = ",".join(f"pixel{n}" for n in range(36))
-    images = bars.images.reshape(90, 36)
+    images = bars.images[:90].reshape(90, 36)
     rows = "".join(f"{label},{','.join(map(str, image))}\n" for label, image in zip(labels, images, strict=True))
     folder.mkdir()
     (folder / "train.csv").write_text(f"label,{names}\n{rows}")

@@ -110,7 +110,7 @@ def test_a_job_that_was_stopped_goes_on_by_its_own_settings(type_in, tmp_path, m
     assert type_in(*words) == 130
     said = capsys.readouterr()
     assert "the same command again goes on from there" in said.out and "Stopped." in said.err
-    stopped = next(run for run in Ledger(tmp_path / "runs").runs() if run.status == "failed")
+    stopped = next(run for run in Ledger(tmp_path / "runs").runs() if run.status == "stopped")
     folder = tmp_path / "runs" / stopped.id
     assert type_in("report", folder.name) == 1
     assert "the run in it has not ended" in capsys.readouterr().err
@@ -186,7 +186,7 @@ def test_a_job_of_another_command_is_told(type_in, tmp_path, monkeypatch, capsys
     capsys.readouterr()
     assert type_in(*words, "--resume", run.id, "--quiet") == 2
     assert f"Run {run.id} is a job of another command: go on with it by `python main.py" in capsys.readouterr().err
-    assert Ledger(tmp_path / "runs").run(run.id).status == "failed"
+    assert Ledger(tmp_path / "runs").run(run.id).status == "stopped"
 
 
 def test_a_databases_password_is_kept_nowhere(type_in, tmp_path, monkeypatch, capsys):

@@ -19,7 +19,8 @@ from pipeline.errors import DataError, KaggleError
 from pipeline.kaggle.client import Limits
 from pipeline.kaggle.fetch import _safe_name, fetch
 
-NAMES = ["sample_submission.csv", "test.csv", "train.csv"]
+FETCHED = ["sample_submission.csv", "test.csv", "train.csv"]
+NAMES = ["competition.txt", *FETCHED]
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -31,9 +32,9 @@ def visible(folder: Path) -> list[str]:
 def test_fetched_files_are_those_in_the_zip(server, signed_in, limits):
     fetched = fetch("digit-recognizer", "data", limits=limits)
     with zipfile.ZipFile(io.BytesIO(server.archive)) as opened:
-        for name in NAMES:
+        for name in FETCHED:
             assert Path("data", name).read_bytes() == opened.read(name)
-    assert sorted(file.path.name for file in fetched if file.is_new) == NAMES
+    assert sorted(file.path.name for file in fetched if file.is_new) == FETCHED
     assert sorted(path.name for path in Path("data").iterdir()) == [".fetch.lock", *NAMES]
 
 
@@ -115,7 +116,7 @@ def test_a_connection_that_keeps_breaking_ends_at_our_limit_and_resumes_later(se
     fetch("digit-recognizer", "data", limits=limits)
     assert len(server.ranges) == 2
     assert int(server.ranges[1].removeprefix("bytes=").rstrip("-")) >= 1 << 20, "nothing was resumed"
-    assert visible(Path("data")) == ["more.txt", *NAMES]
+    assert visible(Path("data")) == ["competition.txt", "more.txt", *FETCHED]
 
 
 @pytest.mark.parametrize("call", ["DownloadDataFiles", "GET"])

@@ -11,7 +11,8 @@ import pytest
 from pipeline.dataset import load
 from pipeline.errors import DataError, SubmissionError
 from pipeline.kaggle.openml import fetch_openml
-from pipeline.kaggle.submit import require_kaggle_data
+from pipeline.kaggle.submit import competition_of
+from pipeline.runs.ledger import Ledger
 
 
 def source(name, **settings):
@@ -39,7 +40,7 @@ def test_the_dataset_reads_them_and_submit_refuses_them(tmp_path):
     competition = load(tmp_path / "data", cache=False)
     assert (competition.train.n, competition.test.n, competition.ids[-1]) == (59, 10, 10)
     with pytest.raises(SubmissionError, match="MNIST's own split from OpenML, which Kaggle cannot score"):
-        require_kaggle_data(competition)
+        competition_of("submission.csv", competition, Ledger(tmp_path / "runs"))
 
 
 def test_files_that_are_there_stay(tmp_path):
