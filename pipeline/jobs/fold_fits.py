@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.dataset import Competition
+from pipeline.evaluation.robustness.conditions import Condition
 from pipeline.evaluation.scores import Score
 from pipeline.jobs.ensemble import EnsembleFold, EnsembleShape
 from pipeline.jobs.matrix import distorted_holdout
 from pipeline.jobs.models import save_model
 from pipeline.jobs.plan import Workbench
 from pipeline.prediction.confidence_threshold import measure, training_style
+from pipeline.training.recipe import Recipe
 from pipeline.training.task import TrainingResult, TrainingTask
 
-if TYPE_CHECKING:
-    from pipeline.jobs.cross_validation import CrossValidation
+
+class FoldsPlan(Protocol):
+    """What the fits need to know of the cross-validation that they belong to."""
+
+    competition: Competition
+    seed: int
+    folds: int
+    repeats: int
+    pseudo_label: float | None
+
+    @property
+    def members(self) -> Sequence[Recipe]: ...
+
+    @property
+    def views(self) -> Sequence[Condition]: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +54,7 @@ class FoldRows:
 class FoldFits:
     """What the fits of all folds are folded into: the ensemble's answers and, where they are final, model files."""
 
-    def __init__(self, plan: CrossValidation, bench: Workbench, split: FoldRows, *, final: bool) -> None:
+    def __init__(self, plan: FoldsPlan, bench: Workbench, split: FoldRows, *, final: bool) -> None:
         train = plan.competition.train
         self.plan, self.split, self.final, self.models = plan, split, final, bench.folder / "models" / "final"
         shape = EnsembleShape(

@@ -81,31 +81,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def run_data(folder: Path, record: Mapping[str, Any]) -> RunData:
-    """What the report shows of the run in `folder`. Raises DataError for a file that is missing or damaged."""
-    kind = record.get("kind", "main")
-    try:
-        for name in EVERY_RECORD:
-            _ = record[name]
-        if kind == "tune":
-            if "table" not in record:
-                raise ValueError(EARLIER.format("trials.csv and figures"))
-            return RunData(folder=folder, record=record, kind=kind)
-        if kind == "folds":
-            return _cross_validation(folder, record)
-        if "axes" not in record:
-            from pipeline.report.older_runs import older_matrix
-
-            return older_matrix(folder, record)
-        return _matrix(folder, record)
-    except DAMAGE as error:
-        raise DataError(
-            f"The run in {folder} is incomplete ({type(error).__name__}: {error}): run its command again, "
-            f"{record.get('command', 'python main.py')!r}."
-        ) from error
-
-
-def _matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
+def matrix_data(folder: Path, record: Mapping[str, Any]) -> RunData:
     grid = load_grid(folder)
     attacks = tuple(record["attacks"])
     return RunData(
@@ -131,7 +107,7 @@ def _matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
     )
 
 
-def _cross_validation(folder: Path, record: Mapping[str, Any]) -> RunData:
+def cross_validation_data(folder: Path, record: Mapping[str, Any]) -> RunData:
     if "summary" not in record:
         raise ValueError(EARLIER.format("table.md and folds.csv"))
     summary = EnsembleSummary.of(record["summary"])
