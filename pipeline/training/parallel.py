@@ -52,6 +52,7 @@ def run_tasks(
     each from a thread of this process. When a worker process is killed, `say` gets a sentence and what is missing is
     done again, with one fewer at a time; a second kill raises InkproofError.
     """
+    folder = folder.absolute()  # worker processes are used again, and may have begun elsewhere
     folder.mkdir(parents=True, exist_ok=True)
     with _following(tasks, folder, on_epoch) as forget:
         if jobs == 1 or len(tasks) == 1:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,3 +177,11 @@ def test_the_epochs_of_an_earlier_attempt_are_not_followed(tmp_path, bars, quick
     seen = []
     (result,) = results_of([task], bars, jobs=1, folder=tmp_path, on_epoch=lambda task, epoch: seen.append(epoch))
     assert seen == result.history
+
+
+def test_workers_that_began_in_another_folder_write_where_the_job_is(tmp_path, bars, quick_recipe, monkeypatch):
+    for name in ("first", "second"):  # the second job gets the workers of the first
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        results_of(tasks_of(quick_recipe), bars, jobs=2, folder=Path("history"), on_epoch=lambda *a: None)
+        assert len(list((tmp_path / name / "history").iterdir())) == 2

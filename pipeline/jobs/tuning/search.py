@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,11 +66,11 @@ class Search(Plan):
         storage = None if self.storage is None else without_password(self.storage)
         return {**super().settings, "storage": storage}
 
-    @property
+    @cached_property
     def space(self) -> tuple[Parameter, ...]:
         return search_space(self.recipe.content)
 
-    @property
+    @cached_property
     def study_name(self) -> str:
         """The study's name wherever it is stored: the recipe's, and a fingerprint of what trials follow from."""
         content = {key: value for key, value in self.recipe.content.items() if key not in NOT_SEARCHED}
@@ -85,7 +86,7 @@ class Search(Plan):
 
     def work(self, bench: Workbench) -> SearchOutcome:
         shared, positions = self.rows()
-        place = StudyStorage(self.study_name, bench.folder / JOURNAL, self.storage)
+        place = StudyStorage(self.study_name, (bench.folder / JOURNAL).absolute(), self.storage)
         work = TrialWork(
             storage=place,
             run=bench.folder.name,
