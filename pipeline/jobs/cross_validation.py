@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,7 +65,7 @@ class CrossValidation(Plan):
     holdout_share: float = 0.0
     pseudo_label: float | None = None
 
-    @property
+    @cached_property
     def members(self) -> list[Recipe]:
         """The recipes whose networks make the ensemble. Raises UsageError for one that stands twice."""
         members = [self.recipe, *(recipes.load(name) for name in self.recipe.run.partners)]
@@ -72,7 +73,7 @@ class CrossValidation(Plan):
             raise UsageError(f"The partners of recipe {self.recipe.name} must be other recipes than itself.")
         return members
 
-    @property
+    @cached_property
     def views(self) -> tuple[Condition, ...]:
         return (Condition("clean", "σ", 0.0, self.seed), *views_of(self.recipe, self.seed))
 

@@ -6,7 +6,7 @@ The main job and the comparison are both such a matrix.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +136,7 @@ class MatrixResults:
         self.cpu_seconds.append(round(result.cpu_seconds, 1))
         self.fits.append({"trained": task.trained, "repeat": task.repeat, "file": task.file_name})
         if task.repeat == 0 and (result.findings or result.certified is not None):
-            self.first_of_row[task.trained] = TrainingResult(
-                values=np.empty(0),
-                history=[],
-                probabilities={},
-                seconds=0.0,
-                findings=result.findings,
-                certified=result.certified,
-                radius=result.radius,
-            )
+            self.first_of_row[task.trained] = replace(result, values=np.empty(0), history=[], probabilities={})
 
     def pictures_of(self, trained: str) -> dict[str, Any]:
         """What the networks of that row, averaged, may be sure of: see confidence_threshold.measure."""

@@ -7,7 +7,8 @@ level's networks once more on all rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,7 +61,7 @@ class NoiseLevels(Plan):
         """The level that is submitted where the holdout has no say in it, else None."""
         return self.sigmas[0] if len(self.sigmas) == 1 else self.submit_level
 
-    @property
+    @cached_property
     def matrix(self) -> Matrix:
         tests = sorted({0.0, *self.sigmas, STRONG_NOISE})
         seed = derived_seed(self.seed, Stream.TEST_CONDITIONS)
@@ -199,8 +200,7 @@ class _FinalFits:
     def fold(self, task: TrainingTask, result: TrainingResult) -> None:
         self.sum += average_views(result.probabilities, self.plan.matrix.views)
         # The repeats' values alone, until it is known what they may be sure of.
-        without = TrainingResult(values=result.values, history=[], probabilities={}, seconds=result.seconds)
-        self.fits.append((task, without))
+        self.fits.append((task, replace(result, history=[], probabilities={})))
         self.cpu_seconds.append(round(result.cpu_seconds, 1))
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -76,7 +77,8 @@ class Plan:
     """A job laid out. A subclass adds its settings as fields and does its `work`.
 
     extra: rows to train on beside the competition's own. Fields named in `free` may differ when the job is resumed;
-    all others are its identity.
+    all others are its identity. What follows from the settings (recipes read from files, a hash over extra rows) is
+    derived once.
     """
 
     kind: ClassVar[str]
@@ -99,7 +101,7 @@ class Plan:
         own = {one.name: getattr(self, one.name) for one in fields(self)}
         return _json({name: value for name, value in own.items() if name not in ("competition", "recipe", "extra")})
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """All that results follow from: equal identities are the same job."""
         content = {key: value for key, value in self.recipe.content.items() if key not in ("summary", "reached")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from pipeline.errors import UsageError
@@ -39,7 +40,7 @@ class ComparePlan(Plan):
     certify_alpha: float = 0.001
     sanity_rows: int = 200
 
-    @property
+    @cached_property
     def training_conditions(self) -> list[TrainingCondition]:
         """Raises UsageError for names that do not exist, or stand twice."""
         conditions = [training_condition(text, self.recipe) for text in self.train]
@@ -58,7 +59,7 @@ class ComparePlan(Plan):
             raise UsageError(f"The baseline {name!r} is not trained: choose one of {', '.join(names)}.")
         return name
 
-    @property
+    @cached_property
     def matrix(self) -> Matrix:
         conditions, attacks = columns(self.test, seed=derived_seed(self.seed, Stream.TEST_CONDITIONS))
         smoothing = None
