@@ -23,7 +23,7 @@ from pipeline.evaluation.statistics import Estimate
 RUNS = Path("runs")
 HELD_OUT = "held_out.npz"  # the holdout's pictures and labels, for the report
 EVALUATION = "evaluation.npz"  # what the networks said to them
-PACKAGES = ("numpy", "scipy", "numba", "pandas", "scikit-learn", "matplotlib", "safetensors", "joblib")
+PACKAGES = ("numpy", "scipy", "numba", "pandas", "scikit-learn", "matplotlib", "safetensors")
 
 
 def new_run_id(name: str) -> str:

@@ -5,25 +5,33 @@ A failed fit does not take the others with it; a worker process that is killed c
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import pickle
+import queue
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import InkproofError
 from pipeline.training import Epoch
 from pipeline.training.task import SharedRows, TrainingResult, TrainingTask, attempt
+from pipeline.training.worker import LENGTH
 
 POLL_SECONDS = 0.1
-LARGEST_PICKLED = 64 * 1024  # bytes of an array; larger ones are mapped from a file that all workers share
+ALIGNED = 64  # bytes, at a multiple of which each shared array begins
+THREADS = tuple(f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR"))
 KILLED = "A worker process was killed from outside, most often because the memory is not enough"
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
@@ -93,45 +101,109 @@ class WorkerKilled(InkproofError):
     """A worker process of in_processes was killed from outside; results that came before it stand."""
 
 
+class _Worker:
+    """A process that does one piece of work after another; it ends with this process."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))],
+            env={**os.environ, **dict.fromkeys(THREADS, "1")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows: without Ctrl-C
+        )
+        _workers.append(self)
+        self._send(sys.path)
+
+    def do(self, *work: Any) -> Any:
+        """The result of a piece of work. Raises what its function raised, or WorkerKilled."""
+        try:
+            self._send(work)
+            done, result = pickle.load(self.process.stdout)
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            raise WorkerKilled(f"{KILLED}: use fewer --jobs.") from error
+        if done:
+            return result
+        raise result
+
+    def _send(self, work: Any) -> None:
+        content = pickle.dumps(work)
+        self.process.stdin.write(len(content).to_bytes(LENGTH) + content)
+        self.process.stdin.flush()
+
+
+_workers: list[_Worker] = []  # of this process; those in _idle can be used again
+_idle: list[_Worker] = []
+_calls = count()
+
+
 def in_processes(
     function: Callable[[Item, Any], Result], items: Sequence[Item], shared: Any, *, jobs: int
 ) -> Iterator[tuple[Item, Result]]:
     """function(item, shared) for each item in worker processes, `jobs` at a time; (item, result) as each ends.
 
-    Large arrays in `shared` are written to a file once, which all workers map into their memory. Workers use one
-    thread for matrix products, leave Ctrl-C to this process, and end with it. Raises WorkerKilled.
+    Arrays in `shared` are written once, into memory that all workers map. Workers use one thread for matrix products,
+    leave Ctrl-C to this process, are used again, and end with it however it ends. Raises WorkerKilled.
     """
-    from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+    free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
 
-    # For one job joblib would use this process, which has to live: two workers then, of which one is given work.
-    parallel = Parallel(
-        max(2, jobs),
-        backend="loky",
-        inner_max_num_threads=1,
-        return_as="generator_unordered",
-        pre_dispatch=2 * jobs if jobs > 1 else 1,
-        batch_size=1,
-        max_nbytes=LARGEST_PICKLED,
-    )
+    def do(item: Item) -> Result:
+        worker = free.get()
+        try:
+            return worker.do(function, item, place)
+        finally:
+            free.put(worker)
+
+    with _mapped(shared) as place, ThreadPoolExecutor(jobs) as threads:
+        try:
+            with _signals_kept():
+                used = [_idle.pop() if _idle else _Worker() for _ in range(jobs)]
+            for worker in used:
+                free.put(worker)
+            futures = {threads.submit(do, item): item for item in items}
+            for future in as_completed(list(futures)):
+                yield futures.pop(future), future.result()
+            _idle.extend(used)
+        except BaseException:
+            kill_workers()
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Processes that are started in the block never see Ctrl-C or SIGTERM, which their group may get: this one does."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
-        for number, result in parallel(
-            delayed(_in_worker)(function, number, item, shared, os.getpid()) for number, item in enumerate(items)
-        ):
-            yield items[number], result
-    except TerminatedWorkerError as error:
-        kill_workers()
-        raise WorkerKilled(f"{KILLED}: use fewer --jobs.") from error
-    except BaseException:
-        kill_workers()
-        raise
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _in_worker(
-    function: Callable[[Item, Any], Result], number: int, item: Item, shared: Any, parent: int
-) -> tuple[int, Result]:
-    exit_with_parent(parent)
-    return number, function(item, shared)
+@contextmanager
+def _mapped(shared: Any) -> Iterator[tuple[str, list[tuple[int, int]], int]]:
+    """Where worker.py finds `shared` while the block runs: a path, the spans of bytes there, the number of the call."""
+    arrays: list[pickle.PickleBuffer] = []
+    parts = [pickle.dumps(shared, protocol=5, buffer_callback=arrays.append), *(array.raw() for array in arrays)]
+    spans: list[tuple[int, int]] = []
+    if sys.platform == "linux":  # memory that goes with this process, even if that is killed
+        handle, path = os.memfd_create("inkproof"), None
+    else:
+        handle, path = tempfile.mkstemp(prefix="inkproof-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for part in parts:
+                start = file.seek(-(-file.tell() // ALIGNED) * ALIGNED)
+                file.write(part)
+                spans.append((start, file.tell()))
+            file.flush()
+            yield path or f"/proc/{os.getpid()}/fd/{handle}", spans, next(_calls)
+    finally:
+        if path:
+            Path(path).unlink()
 
 
 def _attempt(folder: Path, threads: int, task: TrainingTask, shared: SharedRows) -> TrainingResult | str:
@@ -147,19 +219,6 @@ def _attempt(folder: Path, threads: int, task: TrainingTask, shared: SharedRows)
 def history_file(folder: Path, task: TrainingTask) -> Path:
     """Where a fit's epochs are written."""
     return folder / f"{task.file_name}.jsonl"
-
-
-@cache
-def exit_with_parent(parent: int) -> None:
-    """Leave Ctrl-C to the parent process, which then ends this one, and do not outlive it if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="inkproof-parent", daemon=True).start()
 
 
 @contextmanager
@@ -216,8 +275,15 @@ def _following(
     look()
 
 
+@atexit.register
 def kill_workers() -> None:
     """End this process's worker processes now, in the middle of their work."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    for worker in _workers:
+        worker.process.kill()
+    for worker in _workers:
+        worker.process.wait()
+        for pipe in (worker.process.stdin, worker.process.stdout):
+            with suppress(OSError):
+                pipe.close()
+    _workers.clear()
+    _idle.clear()

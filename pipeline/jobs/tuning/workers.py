@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -85,9 +86,10 @@ def run_trials(
             on_trial(one_trial(work, shared, study))
         return
     try:
-        trials = in_processes(partial(_trial_in_worker, work), range(count), shared, jobs=min(options.jobs, count))
-        for _, number in trials:
-            on_trial(number)
+        how = {"jobs": min(options.jobs, count)}
+        with closing(in_processes(partial(_trial_in_worker, work), range(count), shared, **how)) as trials:
+            for _, number in trials:
+                on_trial(number)
     except WorkerKilled as error:
         raise InkproofError(
             f"{error} The same command goes on with what is missing, and does what it was at again."
