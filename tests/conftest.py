@@ -130,13 +130,14 @@ def inkproof_here(tmp_path, monkeypatch, capsys):
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capsys.readouterr()
-        code, on_sigterm = 0, signal.getsignal(signal.SIGTERM)
+        code, before = 0, [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
         try:
             main(list(arguments))
         except SystemExit as end:
             code = end.code or 0
         finally:
-            signal.signal(signal.SIGTERM, on_sigterm)
+            for number, handler in before:
+                signal.signal(number, handler)
         out, err = capsys.readouterr()
         return subprocess.CompletedProcess(["main.py", *arguments], code, out, err.replace(COMPILING, ""))
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import click
@@ -40,7 +43,7 @@ COMMANDS = {
 }
 DEFAULT = "run"
 INTERRUPTED = 130
-TERMINATED = 143
+AGAIN_SECONDS = 1.0  # after the first signal, within which a second one is the same: a group gets some twice
 
 
 class Commands(click.Group):
@@ -73,31 +76,64 @@ def group() -> None:
     """
 
 
+_stopped: list[tuple[int, float]] = []  # signals that asked this process to end, and when, in seconds
+_over = threading.Event()  # from then on it ends anyway
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and end the process: 0 done, 1 failed, 2 wrong use, 130 Ctrl-C, 143 killed."""
-    prefer_wide_kernels()
-    command = "inkproof" if Path(sys.argv[0]).stem == "inkproof" else "python main.py"
-    # A polite kill unwinds like Ctrl-C does, so that worker processes end and temporary files go.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
+    """Run the command line and end the process: 0 done, 1 failed, 2 wrong use, 130 Ctrl-C, 143 SIGTERM."""
+    _stopped.clear()
+    _over.clear()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell starts what goes on in the background
+            signal.signal(number, _stop)
     try:
+        prefer_wide_kernels()
+        command = "inkproof" if Path(sys.argv[0]).stem == "inkproof" else "python main.py"
         group.main(arguments, prog_name=command, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except InkproofError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        print("\nStopped. Files written before are whole; nothing half-written is left.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except MemoryError:
-        print("Error: the memory is not enough: use fewer --jobs or smaller data.", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        print(f"Error: {str(error.filename)[:60]}… is longer than a file's name may be: correct it.", file=sys.stderr)
-        sys.exit(UsageError.exit_code)
+        code = 0
+    except BaseException as error:  # an import that is interrupted may raise anything
+        _over.set()
+        code = _told_as_stopped() if _stopped else _told(error)
+    _over.set()
+    sys.exit(code)
+
+
+def _stop(number: int, frame: object) -> None:
+    """Unwind, so that worker processes end, temporary files go and the ledger knows; asked again, end at once."""
+    now = time.monotonic()
+    _stopped.append((number, now))
+    if len(_stopped) == 1 and not _over.is_set():
+        raise KeyboardInterrupt
+    if now - _stopped[0][1] > AGAIN_SECONDS:
+        os._exit(128 + _stopped[0][0])
+
+
+def _told_as_stopped() -> int:
+    print("\nStopped. Files written before are whole; nothing half-written is left.", file=sys.stderr, flush=True)
+    return 128 + _stopped[0][0]
+
+
+def _told(error: BaseException) -> int:
+    """The exit code of an error, whose sentence is printed; what is no user's error is raised again."""
+    match error:
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case InkproofError():
+            print(f"Error: {error}", file=sys.stderr)
+            return error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            print("\nStopped.", file=sys.stderr)
+            return INTERRUPTED
+        case MemoryError():
+            print("Error: the memory is not enough: use fewer --jobs or smaller data.", file=sys.stderr)
+            return 1
+        case BrokenPipeError():  # the reader of our output has gone, as `| head` does
+            sys.stderr.close()
+            return 1
+        case OSError(errno=errno.ENAMETOOLONG):
+            name = str(error.filename)[:60]
+            print(f"Error: {name}… is longer than a file's name may be: correct it.", file=sys.stderr)
+            return UsageError.exit_code
+    raise error

@@ -145,7 +145,7 @@ def _failure_recorded(ledger: Ledger, folder: Path, run_log: RunLog) -> Iterator
     except InkproofError as error:
         ledger.fail_run(folder.name, str(error))
         raise
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         ledger.stop_run(folder.name)
         run_log.say(f"Stopped: {folder} keeps what was finished; the same command again goes on from there.")
         raise

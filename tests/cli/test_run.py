@@ -116,7 +116,7 @@ def test_missing_data_is_told(inkproof):
     ("number", "to_all", "code", "words"),
     [
         (signal.SIGINT, True, 130, "Stopped."),  # as a terminal does: to all processes of the group
-        (signal.SIGTERM, False, 143, ""),
+        (signal.SIGTERM, False, 143, "Stopped."),
         (signal.SIGKILL, False, -9, ""),
     ],
 )
