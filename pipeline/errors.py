@@ -16,6 +16,12 @@ allowed, what was found, what to do.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+COMMAND = "inkproof" if Path(sys.argv[0]).stem == "inkproof" else "python main.py"
+"""What the user types before a command's name; messages that advise a command begin it so."""
+
 
 class InkproofError(Exception):
     """Base of all errors whose message is meant for the user."""
@@ -55,3 +61,8 @@ class DivergedError(InkproofError, ValueError):
 
 class KaggleError(InkproofError):
     """The kaggle client, or the service behind it, failed."""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as messages have it: "1 row", "2,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

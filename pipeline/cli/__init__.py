@@ -13,13 +13,11 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
 import click
 
 import pipeline
-from pipeline.errors import InkproofError, UsageError
-from pipeline.nn.blas import prefer_wide_kernels
+from pipeline.errors import COMMAND, InkproofError, UsageError
 
 # Name → the line in `python main.py --help`. The file is pipeline/cli/<name>.py, its object `command`.
 COMMANDS = {
@@ -55,7 +53,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"pipeline.cli.{name}").command
+        command = importlib.import_module(f"pipeline.cli.{name}").command
+        command.name = name
+        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
@@ -67,7 +67,10 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+)
 @click.version_option(pipeline.__version__)
 def group() -> None:
     """Inkproof: from Kaggle's rows of pixels to an honest comparison and a submission.
@@ -88,9 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell starts what goes on in the background
             signal.signal(number, _stop)
     try:
-        prefer_wide_kernels()
-        command = "inkproof" if Path(sys.argv[0]).stem == "inkproof" else "python main.py"
-        group.main(arguments, prog_name=command, standalone_mode=False)
+        pipeline.prefer_wide_kernels()
+        group.main(arguments, prog_name=COMMAND, standalone_mode=False)
         code = 0
     except BaseException as error:  # an import that is interrupted may raise anything
         _over.set()

@@ -1,4 +1,4 @@
-"""`python main.py check`: what Kaggle would not say about a submission."""
+"""`check`: what Kaggle would not say about a submission."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import data_options
+from pipeline.cli.options import data_options, options, runs_option
+from pipeline.errors import counted
 
 SHOWN = 20
 
 
-@click.command("check", short_help="Look for faults in a submission file.")
+@click.command()
 @click.argument("file_or_run", default="submissions/submission.csv")
-@data_options
-@click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True,
-              help="Folder of the ledger.")  # fmt: skip
+@options(*data_options, runs_option)
 def command(file_or_run: str, runs: Path, **data: Any) -> None:
     """Check FILE [default: submissions/submission.csv], or the submission that RUN kept, against test.csv,
     sample_submission.csv and the training labels. Nothing is sent."""
@@ -33,4 +32,4 @@ def command(file_or_run: str, runs: Path, **data: Any) -> None:
     if len(faults) > SHOWN:
         click.echo(f"… and {len(faults) - SHOWN:,} more")
     require_valid(file, faults)
-    click.echo(f"{file}: {len(competition.ids):,} rows, fit for {competition.name}.")
+    click.echo(f"{file}: {counted(len(competition.ids), 'row')}, fit for {competition.name}.")

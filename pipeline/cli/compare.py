@@ -1,4 +1,4 @@
-"""`python main.py compare`: the full matrix."""
+"""`compare`: the full matrix."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.jobs import job_options, open_job
-from pipeline.cli.options import data_options, seed_option
+from pipeline.cli.jobs import open_job
+from pipeline.cli.options import SHARE, data_options, job_options, options, seed_option
 
 # Of the options, those that are settings of the plan under the same name.
 SETTINGS = (
@@ -39,37 +39,24 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     return parts
 
 
-@click.command("compare", short_help="The full matrix.")
-@data_options
-@click.option("--recipe", default="default", show_default=True, help="Network and training: a name or a .toml file.")
-@click.option(
-    "--train",
-    default="clean,σ 0.2,shift,distort,adversarial Linf 0.1",
-    show_default=True,
-    callback=_names,
-    help=TRAIN_HELP,
-)
-@click.option("--test", callback=_names, help=TEST_HELP)
-@click.option("--baseline", help="The training condition that the others are compared with; by default the first.")
-@click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, help="Networks of each row.")
-@click.option(
-    "--holdout", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1, show_default=True,
-    help="Share of the training rows that no network sees, to measure on.",
+@click.command()
+@options(
+    *data_options,
+    click.option("--recipe", default="default", help="Network and training: a name or a .toml file."),
+    click.option("--train", default="clean,σ 0.2,shift,distort,adversarial Linf 0.1", callback=_names, help=TRAIN_HELP),
+    click.option("--test", callback=_names, help=TEST_HELP),
+    click.option("--baseline", help="The training condition that the others are compared with; else the first."),
+    click.option("--repeats", type=click.IntRange(1, 100), default=3, help="Networks of each row."),
+    click.option("--holdout", type=SHARE, default=0.1, help="Share of the training rows that no network sees."),
+    seed_option,
+    click.option("--certify", type=click.FloatRange(0, 2, min_open=True), metavar="σ",
+                 help="Also certify the first repeat of each row by randomised smoothing with noise of this σ."),
+    click.option("--certify-rows", type=click.IntRange(1), default=500, help="Holdout rows to certify."),
+    click.option("--certify-samples", type=click.IntRange(1), default=10_000, help="Noisy copies of each."),
+    click.option("--certify-alpha", type=SHARE, default=0.001,
+                 help="How probable it may be that a row's certificate is wrong."),
+    *job_options,
 )  # fmt: skip
-@seed_option
-@click.option(
-    "--certify", type=click.FloatRange(0, 2, min_open=True), metavar="σ",
-    help="Also certify the first repeat of each row by randomised smoothing with noise of this σ.",
-)  # fmt: skip
-@click.option("--certify-rows", type=click.IntRange(1), default=500, show_default=True, help="Holdout rows to certify.")
-@click.option(
-    "--certify-samples", type=click.IntRange(1), default=10_000, show_default=True, help="Noisy copies of each."
-)
-@click.option(
-    "--certify-alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True,
-    help="How probable it may be that a row's certificate is wrong.",
-)  # fmt: skip
-@job_options
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
     """Compare ways of training on many test conditions: noise, corruptions, shifts, attacks.
@@ -83,18 +70,10 @@ def command(context: click.Context, /, **given: Any) -> None:
     from pipeline.jobs.driver import run_job
     from pipeline.report.matrix import terminal_matrix
 
-    outcome = run_job(job.plan, job.options, job.run_log)
-    job.run_log.result(
-        terminal_matrix(
-            outcome.grid,
-            outcome.comparisons,
-            outcome.findings,
-            attacks=outcome.attacks,
-            data=job.plan.competition.name,
-            sample=job.plan.competition.is_sample,
-            width=job.run_log.console.width,
-        )
-    )
+    outcome, data = run_job(job.plan, job.options, job.run_log), job.plan.competition
+    about = {"data": data.name, "sample": data.is_sample, "width": job.run_log.console.width}
+    found = (outcome.grid, outcome.comparisons, outcome.findings)
+    job.run_log.result(terminal_matrix(*found, attacks=outcome.attacks, **about))
     print(f"Report: {outcome.folder / 'report.html'}")
 
 

@@ -1,4 +1,4 @@
-"""`python main.py fetch`: the competition's files into the data folder."""
+"""`fetch`: the competition's files into the data folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from pathlib import Path
 import click
 
 from pipeline.cli.asking import Waiting
+from pipeline.cli.options import PATH, options
 
 
-@click.command("fetch", short_help="Bring the competition's files into data/.")
-@click.option("--competition", default="digit-recognizer", show_default=True, help="Short name, or address.")
-@click.option("--source", type=click.Choice(["kaggle", "openml"]), default="kaggle", show_default=True,
-              help="openml: MNIST without a Kaggle account (not Kaggle's split).")  # fmt: skip
-@click.option("--data", "folder", type=click.Path(path_type=Path), default="data", show_default=True,
-              help="Folder to put the files into.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace other files of the same names.")
-@click.option("--time-limit", type=click.FloatRange(min=1), default=3600, show_default=True,
-              help="Seconds after which a download is given up; the same command resumes it.")  # fmt: skip
+@click.command()
+@options(
+    click.option("--competition", default="digit-recognizer", help="Short name, or address."),
+    click.option("--source", type=click.Choice(["kaggle", "openml"]), default="kaggle",
+                 help="openml: MNIST without a Kaggle account (not Kaggle's split)."),
+    click.option("--data", "folder", type=PATH, default="data", help="Folder to put the files into."),
+    click.option("--force", is_flag=True, help="Replace other files of the same names."),
+    click.option("--time-limit", type=click.FloatRange(min=1), default=3600,
+                 help="Seconds after which a download is given up; the same command resumes it."),
+)  # fmt: skip
 def command(competition: str, source: str, folder: Path, force: bool, time_limit: float) -> None:
     """Fetch train.csv and test.csv with the kaggle client, prove them whole, and put them into data/."""
     from pipeline.dataset.slug import slug_of

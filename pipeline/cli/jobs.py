@@ -1,4 +1,4 @@
-"""What the commands that run a job share: its options, its data, and going on with one that was interrupted."""
+"""What the commands that run a job share: its data, and going on with one that was interrupted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import Command
+from pipeline.errors import COMMAND, counted
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition
@@ -22,32 +22,7 @@ Make = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
 RUNS = Path("runs")
 # Of a job's command line, what may stand beside --resume: the rest comes from the run.
 BESIDE_RESUME = ("resume", "data", "competition", "jobs", "engine", "scheduler", "quiet", "submission", "trials")
-
-OPTIONS = (
-    click.option("--jobs", type=click.IntRange(1), help="Networks trained at the same time; by default one a core."),
-    click.option(
-        "--engine",
-        type=click.Choice(["processes", "dask"]),
-        default="processes",
-        show_default=True,
-        help="Where networks are trained: in processes of this machine, or on a Dask cluster.",
-    ),
-    click.option("--scheduler", help="Address of a running Dask scheduler (tcp://…); without it, one of this machine."),
-    click.option(
-        "--resume",
-        metavar="RUN",
-        help="Go on with this run, by its own settings; only what is missing is trained. The same command again does "
-        "so as well.",
-    ),
-    click.option("--quiet", is_flag=True, help="Print only the results, and where they are."),
-)
-
-
-def job_options(command: Command) -> Command:
-    """--jobs, --engine, --scheduler, --resume and --quiet."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+SOURCE = ("data", "label_column", "id_column", "competition", "extra", "drop")  # of the options, those that name data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +59,7 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
 
     run_log = RunLog(quiet=given["quiet"])
     typed = {name: value for name, value in given.items() if _is_typed(context, name)}
-    source = {
-        name: str(given[name])
-        for name in ("data", "label_column", "id_column", "competition", "extra")
-        if given.get(name)
-    }
+    source = {name: str(given[name]) for name in SOURCE if given.get(name)}
     options = {"jobs": given["jobs"] or cores(), "engine": given["engine"], "scheduler": given["scheduler"]}
     if given["resume"]:
         job = read_job(RUNS, given["resume"])
@@ -96,7 +67,7 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
         source, command, submission = {**job["source"], **source}, job["command"], Path(job["submission"])
     else:
         kind, settings = make(given)
-        command = without_password(shlex.join(["python", "main.py", *sys.argv[1:]]))
+        command = without_password(shlex.join([*COMMAND.split(), *sys.argv[1:]]))
         submission = given.get("submission")
     if "submission" in given:
         options["submission"] = typed.get("submission", submission)
@@ -106,19 +77,23 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
 
 
 def _read(source: Mapping[str, str], run_log: RunLog) -> dict[str, Any]:
-    """The competition and the extra rows that the data options name."""
+    """The competition, the extra rows and the rows to leave out that the data options name."""
     from pipeline import dataset
 
     names = {name: source.get(name) for name in ("label_column", "id_column")}
-    named = {**names, "competition": source.get("competition")}
-    path = source.get("data")
-    competition = dataset.load(None if path is None else Path(path), **named)
-    _introduce(competition, run_log, asked=path is not None)
-    extra = None
-    if source.get("extra"):
-        extra = dataset.read_extra(Path(source["extra"]), competition.train, **names)
-        run_log.say(f"{source['extra']}: {extra.n:,} rows more to train on")
-    return {"competition": competition, "extra": extra}
+    competition = dataset.load(source.get("data"), **names, competition=source.get("competition"))
+    introduce(competition, run_log, asked="data" in source)
+    read: dict[str, Any] = {"competition": competition}
+    if "extra" in source:
+        read["extra"] = dataset.read_extra(source["extra"], competition.train, **names)
+        run_log.say(f"{source['extra']}: {counted(read['extra'].n, 'row')} more to train on")
+    if "drop" in source:
+        read["dropped"] = dataset.read_dropped(source["drop"], competition.train)
+        run_log.say(
+            f"{source['drop']}: {counted(len(read['dropped']), 'row')} not trained on; where held out, measured on all "
+            "the same"
+        )
+    return read
 
 
 def _kept(
@@ -162,13 +137,28 @@ def _is_typed(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-def _introduce(competition: Competition, run_log: RunLog, *, asked: bool) -> None:
+def introduce(competition: Competition, run_log: RunLog, *, asked: bool) -> None:
+    """Say what the data are. asked: whether they were named."""
     if competition.is_sample and not asked:
         run_log.say(
-            "No data in data/: get Kaggle's files with `python main.py fetch`\n"
-            f"(or put train.csv and test.csv there); going on with the embedded sample, {competition.name}."
+            f"No data in data/: get Kaggle's files with `{COMMAND} fetch`\n"
+            f"(or put train.csv and test.csv there); going on with the embedded {competition.name}."
         )
     run_log.say(
         f"{competition.name}: {competition.train.n:,} labelled and {competition.test.n:,} unlabelled pictures of "
         f"{competition.train.side}×{competition.train.side}, {len(competition.train.classes)} classes"
     )
+
+
+def say_what_next(job: Job, folder: Path) -> None:
+    """Where the results are, and how to send them. folder: of the run."""
+    run_log, competition = job.run_log, job.plan.competition
+    run_log.say(f"Everything this run made: {folder}")
+    run_log.say(f"Its report: {folder / 'report.html'}")
+    print(f"Submission: {job.options.submission}")
+    if competition.is_sample:
+        run_log.say("It answers the embedded sample: Kaggle has no competition for it.")
+        return
+    data = job.options.source.get("data")
+    words = [folder.name, *(["--data", data] if data else []), *([] if competition.slug else ["--competition", "NAME"])]
+    run_log.say(f"Send it to Kaggle with:\n  {shlex.join([*COMMAND.split(), 'submit', *words])}")

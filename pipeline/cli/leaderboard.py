@@ -1,4 +1,4 @@
-"""`python main.py leaderboard`: where the score stands."""
+"""`leaderboard`: where the score stands."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.options import runs_option
+from pipeline.errors import COMMAND, counted
 
-@click.command("leaderboard", short_help="Show where your best score stands.")
+
+@click.command()
 @click.option("--competition", help="Short name, or address; else that of the files in data/.")
-@click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True,
-              help="Folder of the ledger.")  # fmt: skip
+@runs_option
 def command(competition: str | None, runs: Path) -> None:
     """Show the place of your best public score among the teams."""
     from pipeline.cli.asking import Waiting
-    from pipeline.dataset.slug import DIGIT_RECOGNIZER, folder_slug, slug_of
+    from pipeline.dataset.slug import usual_slug
     from pipeline.kaggle.client import Limits
     from pipeline.kaggle.leaderboard import standing
     from pipeline.runs.ledger import Ledger
 
-    slug = slug_of(competition) if competition else folder_slug(Path("data")) or DIGIT_RECOGNIZER
-    found = standing(slug, Ledger(runs), limits=Limits(on_wait=Waiting()))
+    found = standing(usual_slug(competition), Ledger(runs), limits=Limits(on_wait=Waiting()))
     if found.first is not None:
-        click.echo(f"The {found.teams:,} best teams read have {found.first:.5f} to {found.last:.5f}.")
+        click.echo(f"The best {counted(found.teams, 'team')} read: {found.first:.5f} to {found.last:.5f}.")
     if found.best is None:
-        click.echo("You have no public score yet: type `python main.py submit`.")
+        click.echo(f"You have no public score yet: type `{COMMAND} submit`.")
     else:
         place = f"place {found.place:,}" if found.place is not None else f"below place {found.teams:,}"
         click.echo(f"Your best is {found.best.public_score:.5f} ({found.best.message}): {place}.")

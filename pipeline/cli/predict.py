@@ -1,4 +1,4 @@
-"""`python main.py predict`: what picture files show."""
+"""`predict`: what picture files show."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.options import model_option, options
+
 if TYPE_CHECKING:
     from pipeline.errors import DataError
     from pipeline.prediction.reader import Answer, Reader
@@ -16,35 +18,20 @@ if TYPE_CHECKING:
     from pipeline.report.predictions import Row
 
 
-@click.command("predict", short_help="Read digits in picture files.")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option(
-    "--model",
-    metavar="PATH|RUN",
-    help=(
-        "A model file, a run's folder, or a run's id; by default the newest run. Of a run, the networks trained on "
-        "all rows answer together: their probabilities are averaged."
-    ),
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    help="Probability from which an answer is sure; by default the one measured when the model was trained.",
-)
-@click.option("--split", is_flag=True, help="Read rows of digits: one answer for each digit, from left to right.")
-@click.option(
-    "--labels-from",
-    type=click.Choice(["file", "folder"]),
-    help="Take true labels from the first character of file names, or from the folders' names, and score.",
-)
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; scores go to standard error.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array; scores go to standard error.")
-@click.option(
-    "--show",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="PNG",
-    help="Write a sheet with each picture, what the networks saw of it, and what spoke for the answer.",
-)
+@options(
+    model_option,
+    click.option("--threshold", type=click.FloatRange(0, 1), help="Probability from which an answer is sure; by "
+                 "default the one measured when the model was trained."),
+    click.option("--split", is_flag=True, help="Read rows of digits: one answer for each digit, from left to right."),
+    click.option("--labels-from", type=click.Choice(["file", "folder"]), help="Take true labels from the first "
+                 "character of file names, or from the folders' names, and score."),
+    click.option("--csv", "as_csv", is_flag=True, help="Print CSV; scores go to standard error."),
+    click.option("--json", "as_json", is_flag=True, help="Print a JSON array; scores go to standard error."),
+    click.option("--show", type=click.Path(path_type=Path, dir_okay=False), metavar="PNG",
+                 help="Write a sheet with each picture, what the networks saw of it, and what spoke for the answer."),
+)  # fmt: skip
 def command(
     paths: tuple[str, ...],
     model: str | None,

@@ -1,4 +1,4 @@
-"""`python main.py recipes`: what comes along."""
+"""`recipes`: what comes along."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.errors import counted
+
 if TYPE_CHECKING:
     from pipeline.training.recipe import RunDefaults
 
 
-@click.command("recipes", short_help="List the recipes.")
+@click.command()
 def command() -> None:
     """List the recipes that come along: what each is for, its layers, its number of parameters, what it reached.
 
@@ -34,10 +36,7 @@ def _run(run: RunDefaults) -> str:
     """How the recipe asks to be run, as the end of a line."""
     parts = [f"{run.folds} folds"] if run.folds else []
     parts += [f"noise {','.join(f'{level:g}' for level in run.noise)}"] if run.noise else []
-    parts += (
-        [f"{run.repeats} network{'s' * (run.repeats > 1)} {'in each fold' if run.folds else 'of each level'}"]
-        if run.repeats
-        else []
-    )
+    where = "in each fold" if run.folds else "of each level"
+    parts += [f"{counted(run.repeats, 'network')} {where}"] if run.repeats else []
     parts += [f"together with {', '.join(run.partners)}"] if run.partners else []
     return f"; run with {', '.join(parts)}" if parts else ""

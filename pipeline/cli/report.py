@@ -1,4 +1,4 @@
-"""`python main.py report`: a run as one HTML file."""
+"""`report`: a run as one HTML file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.options import runs_option
 
-@click.command("report", short_help="Write a run's report.")
+
+@click.command()
 @click.argument("run", metavar="RUN")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of the runs."
-)
+@runs_option
 def command(run: str, runs: Path) -> None:
     """Write the report of RUN (its id, or the path of its folder): report.html, a file that needs nothing else.
 

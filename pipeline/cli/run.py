@@ -1,26 +1,19 @@
-"""`python main.py run`: the main job."""
+"""`run`: the main job."""
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.jobs import job_options, open_job
-from pipeline.cli.options import data_options, seed_option
+from pipeline.cli.jobs import open_job, say_what_next
+from pipeline.cli.options import PATH, SHARE, data_options, job_options, options, seed_option, submission_option
 
 if TYPE_CHECKING:
     from pipeline.cli.jobs import Job
     from pipeline.training.recipe_tables import RunSettings
-
-NOISE_HELP = (
-    "Noise levels σ to train at, separated by commas: standard deviations of Gaussian noise, where black is "
-    "0 and white is 1. Each level is trained --repeats times."
-)
 
 
 class NoiseLevels(click.ParamType):
@@ -47,76 +40,38 @@ class NoiseLevels(click.ParamType):
         return tuple(sorted(levels))
 
 
-@click.command("run", short_help="The main job.")
-@data_options
-@click.option(
-    "--recipe",
-    default="default",
-    show_default=True,
-    help=("Which network and training: a name (python main.py recipes lists them) or a .toml file of your own."),
-)
-@click.option(
-    "--noise", type=NoiseLevels(), metavar="σ,σ,…", help=f"{NOISE_HELP} By default the recipe's, else 0,0.1,0.2,0.3."
-)
-@click.option(
-    "--repeats",
-    type=click.IntRange(1, 100),
-    help=(
-        "Networks at each level, each with fresh random numbers: what chance alone does shows in their spread. By "
-        "default the recipe's, else 3; with --cv networks in each fold, else 1."
-    ),
-)
-@click.option(
-    "--cv",
-    type=click.IntRange(0, 100),
-    metavar="FOLDS",
-    help=(
-        "Cross-validate: as many folds, each answered by networks that never saw it, and all networks together make "
-        "the submission, with weights chosen on those answers. By default the recipe's, else 0: one holdout instead."
-    ),
-)
-@click.option(
-    "--holdout",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help=(
-        "Share of the training rows that no network sees, to measure on; by default 0.1. With --cv none, unless it is "
-        "given: then the submission's networks are measured on it as well."
-    ),
-)
-@click.option(
-    "--extra",
-    type=click.Path(path_type=Path),
-    metavar="CSV",
-    help="Labelled rows like train.csv's to train on as well, such as the drawing page's export; never measured on.",
-)
-@click.option(
-    "--pseudo-labels",
-    type=click.FloatRange(0.5, 1),
-    metavar="P",
-    help=(
-        "With --cv: train a second time, also on the test rows that the fold's networks were sure of, with a "
-        "probability of at least P, as if the answers were true. Off by default: it doubles the time, and mistakes "
-        "that are sure are learnt."
-    ),
-)
-@seed_option
-@click.option(
-    "--submit-level",
-    type=float,
-    metavar="σ",
-    help=(
-        "Noise level of the networks that make the submission; by default the one that did best on clean holdout "
-        "rows, or the largest that ties with it."
-    ),
-)
-@click.option(
-    "--submission",
-    type=click.Path(path_type=Path),
-    default=Path("submissions/submission.csv"),
-    show_default=True,
-    help="Where the submission is written.",
-)
-@job_options
+@click.command()
+@options(
+    *data_options,
+    click.option("--recipe", default="default", help="Which network and training: a name (`recipes` lists them) or a "
+                 ".toml file of your own."),
+    click.option("--noise", type=NoiseLevels(), metavar="σ,σ,…", help="Noise levels σ to train at, separated by "
+                 "commas: standard deviations of Gaussian noise, where black is 0 and white is 1. Each level is "
+                 "trained --repeats times. By default the recipe's, else 0,0.1,0.2,0.3."),
+    click.option("--repeats", type=click.IntRange(1, 100), help="Networks at each level, each with fresh random "
+                 "numbers: what chance alone does shows in their spread. By default the recipe's, else 3; with --cv "
+                 "networks in each fold, else 1."),
+    click.option("--cv", type=click.IntRange(0, 100), metavar="FOLDS", help="Cross-validate: as many folds, each "
+                 "answered by networks that never saw it, and all networks together make the submission, with weights "
+                 "chosen on those answers. By default the recipe's, else 0: one holdout instead."),
+    click.option("--holdout", type=SHARE, help="Share of the training rows that no network sees, to measure on; by "
+                 "default 0.1. With --cv none, unless it is given: then the submission's networks are measured on it "
+                 "as well."),
+    click.option("--extra", type=PATH, metavar="CSV", help="Labelled rows like train.csv's to train on as well, such "
+                 "as the drawing page's export; never measured on."),
+    click.option("--drop", type=PATH, metavar="CSV", help="Rows of train.csv not to train on, such as the "
+                 "label-errors.csv that `look --run` writes; where they are held out, they are measured on all the "
+                 "same, as Kaggle does."),
+    click.option("--pseudo-labels", type=click.FloatRange(0.5, 1), metavar="P", help="With --cv: train a second time, "
+                 "also on the test rows that the fold's networks were sure of, with a probability of at least P, as if "
+                 "the answers were true. Off by default: it doubles the time, and mistakes that are sure are learnt."),
+    seed_option,
+    click.option("--submit-level", type=float, metavar="σ", help="Noise level of the networks that make the "
+                 "submission; by default the one that did best on clean holdout rows, or the largest that ties with "
+                 "it."),
+    submission_option,
+    *job_options,
+)  # fmt: skip
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
     """Train at several noise levels, tell what the noise did, and write a submission.
@@ -133,7 +88,8 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     outcome = run_job(job.plan, job.options, job.run_log)
     job.run_log.result(_results(job, outcome))
-    _say_what_next(job, outcome.folder, seconds=time.perf_counter() - begin)
+    job.run_log.say(f"It took {time.perf_counter() - begin:.0f} s.")
+    say_what_next(job, outcome.folder)
 
 
 def _plan(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -193,17 +149,3 @@ def _results(job: Job, outcome: Any) -> Any:
     table = terminal_report(outcome.grid, outcome.comparisons, data=data.name, sample=data.is_sample, width=width)
     submitted = [] if job.run_log.quiet else [f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because})."]
     return Group(table, *map(Text, [*outcome.notes, *submitted]))
-
-
-def _say_what_next(job: Job, folder: Path, *, seconds: float) -> None:
-    run_log, competition = job.run_log, job.plan.competition
-    run_log.say(f"Everything this run made: {folder}")
-    run_log.say(f"Its report: {folder / 'report.html'}")
-    run_log.say(f"It took {seconds:.0f} s.")
-    print(f"Submission: {job.options.submission}")
-    if competition.is_sample:
-        run_log.say("It answers the embedded sample: Kaggle has no competition for it.")
-        return
-    data = job.options.source.get("data")
-    words = [folder.name, *(["--data", data] if data else []), *([] if competition.slug else ["--competition", "NAME"])]
-    run_log.say(f"Send it to Kaggle with:\n  {shlex.join(['python', 'main.py', 'submit', *words])}")

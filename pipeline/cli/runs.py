@@ -1,4 +1,4 @@
-"""`python main.py runs`: the ledger, listed, compared, exported."""
+"""`runs`: the ledger, listed, compared, exported."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
+from pipeline.cli.options import PATH, options
+from pipeline.errors import COMMAND, counted
+
 # Given before or after show, best, diff, export: both mean the same.
 _folder = click.option(
-    "--runs", "folder", type=click.Path(path_type=Path), help="Folder of the ledger.  [default: runs]",
+    "--runs", "folder", type=PATH, help="Folder of the ledger.  [default: runs]",
     callback=lambda context, _, value: value or context.parent.params.get("folder") or Path("runs"),
 )  # fmt: skip
 
 
-@click.group("runs", invoke_without_command=True, short_help="List, compare and export runs.")
-@_folder
-@click.option("--status", type=click.Choice(["running", "finished", "failed", "stopped"]), help="Only these.")
-@click.option("--recipe", help="Only runs of this recipe.")
-@click.option("--data-name", help="Only runs on this data.")
-@click.option("--since", help="Only runs since this date, as 2026-01-31.")
-@click.option("--sort", default="started", show_default=True, help="Column to sort by, the largest first.")
-@click.option("--reverse", is_flag=True, help="The smallest first.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that is known.")
+@click.group(invoke_without_command=True)
+@options(
+    _folder,
+    click.option("--status", type=click.Choice(["running", "finished", "failed", "stopped"]), help="Only these."),
+    click.option("--recipe", help="Only runs of this recipe."),
+    click.option("--data-name", "data", help="Only runs on this data."),
+    click.option("--since", help="Only runs since this date, as 2026-01-31."),
+    click.option("--sort", default="started", help="Column to sort by, the largest first."),
+    click.option("--reverse", is_flag=True, help="The smallest first."),
+    click.option("--limit", type=click.IntRange(min=1), help="At most so many."),
+    click.option("--csv", "as_csv", is_flag=True, help="As CSV."),
+    click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that is known."),
+)
 @click.pass_context
-def command(context, folder, status, recipe, data_name, since, sort, reverse, limit, as_csv, as_json) -> None:
+def command(context: click.Context, folder: Path, as_csv: bool, as_json: bool, **filters: Any) -> None:
     """List all runs with their scores, the newest first."""
     if context.invoked_subcommand is not None:
         return
     from pipeline.runs.ledger import Ledger, listing
 
-    filters = {"status": status, "recipe": recipe, "data": data_name, "since": since}
     known = Ledger(folder).runs()
-    runs = listing.select(known, **filters, sort=sort, reverse=reverse, limit=limit)
+    runs = listing.select(known, **filters)
     if as_csv or as_json:
         click.echo(listing.as_csv(runs) if as_csv else listing.as_json(runs), nl=False)
     elif runs:
         _print_table(listing.HEADINGS, listing.table(runs, [run.id for run in known]))
     else:
-        click.echo("No runs yet: type `python main.py`." if status is None else "No such runs.")
+        click.echo("No such runs." if known else f"No runs yet: type `{COMMAND}`.")
 
 
 @command.command("show")
@@ -56,7 +61,7 @@ def show(id: str, folder: Path) -> None:
 
 
 @command.command("best")
-@click.option("--by", type=click.Choice(["holdout", "public"]), default="holdout", show_default=True,
+@click.option("--by", type=click.Choice(["holdout", "public"]), default="holdout",
               help="Accuracy on the holdout, or Kaggle's public score.")  # fmt: skip
 @_folder
 def best(by: str, folder: Path) -> None:
@@ -99,7 +104,7 @@ def export(uri: str, folder: Path) -> None:
     from pipeline.runs.ledger import Ledger, mlflow
 
     count = mlflow.export(Ledger(folder).runs(), uri)
-    click.echo(f"{count:,} new runs are in {mlflow.without_password(uri)}.")
+    click.echo(f"{counted(count, 'new run')} in {mlflow.without_password(uri)}.")
 
 
 def _print_details(lines: Iterable[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""`python main.py serve`: the drawing page."""
+"""`serve`: the drawing page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import data_options
+from pipeline.cli.options import data_options, model_option, options
+from pipeline.errors import COMMAND
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition
@@ -15,22 +16,14 @@ if TYPE_CHECKING:
 ANYWHERE = ("0.0.0.0", "::")
 
 
-@click.command("serve", short_help="Open the drawing page.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on; 0 takes any that is free.",
+@click.command()
+@options(
+    click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is all."),
+    click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 takes a free one."),
+    click.option("--open", "open_page", is_flag=True, help="Open the page in the browser."),
+    model_option,
+    *data_options,
 )
-@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
-@click.option(
-    "--model",
-    metavar="PATH|RUN",
-    help="A model file, a run's folder, or a run's id; by default the newest run.",
-)
-@data_options
 def command(host: str, port: int, open_page: bool, model: str | None, **data: Any) -> None:
     """Serve a page to draw digits on, with the newest run's networks, and to train others on before your eyes.
 
@@ -96,7 +89,5 @@ def _train_on_sample(runs: Path) -> Path:
     sample = Path("data/sample")
     write(sample)
     plan = NoiseLevels(competition=load(sample), recipe=recipe.load("default"), repeats=1)
-    options = JobOptions(
-        jobs=cores(), runs=runs, submission=Path("submissions/sample.csv"), command="python main.py serve"
-    )
+    options = JobOptions(jobs=cores(), runs=runs, submission=Path("submissions/sample.csv"), command=f"{COMMAND} serve")
     return run_job(plan, options, RunLog()).folder

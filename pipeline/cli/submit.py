@@ -1,4 +1,4 @@
-"""`python main.py submit`: a submission sent once, and its score."""
+"""`submit`: a submission sent once, and its score."""
 
 from __future__ import annotations
 
@@ -8,28 +8,21 @@ from typing import Any
 import click
 
 from pipeline.cli.asking import Waiting, confirm
-from pipeline.cli.options import data_options
+from pipeline.cli.options import data_options, options, runs_option, yes_option
+from pipeline.errors import COMMAND
 
 
-@click.command("submit", short_help="Send a submission to Kaggle and wait for its score.")
+@click.command()
 @click.argument("file_or_run", default="submissions/submission.csv")
-@click.option("-m", "--message", default="inkproof", show_default=True, help="What to call it at Kaggle.")
-@data_options
-@click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True,
-              help="Folder of the ledger.")  # fmt: skip
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the score.")
-@click.option("--wait-limit", type=click.FloatRange(min=0), default=900, show_default=True,
-              help="Seconds to wait for the score.")  # fmt: skip
-@click.option("--yes", is_flag=True, help="Send a file again without asking.")
-def command(
-    file_or_run: str,
-    message: str,
-    runs: Path,
-    wait: bool,
-    wait_limit: float,
-    yes: bool,
-    **data: Any,
-) -> None:
+@options(
+    click.option("-m", "--message", default="inkproof", help="What to call it at Kaggle."),
+    *data_options,
+    runs_option,
+    click.option("--wait/--no-wait", default=True, help="Wait for the score."),
+    click.option("--wait-limit", type=click.FloatRange(min=0), default=900, help="Seconds to wait for the score."),
+    yes_option,
+)
+def command(file_or_run: str, message: str, runs: Path, wait: bool, wait_limit: float, yes: bool, **data: Any) -> None:
     """Check FILE [default: submissions/submission.csv], or the submission that RUN kept, send it to the competition
     of the data, see that Kaggle has it, and wait for its score."""
     from pipeline.dataset import load
@@ -58,7 +51,7 @@ def command(
     if submission is None:
         click.echo("Nothing was sent.")
     elif submission.public_score is None:
-        click.echo("No score yet: the same command later, or `python main.py leaderboard`, brings it.")
+        click.echo(f"No score yet: the same command later, or `{COMMAND} leaderboard`, brings it.")
     else:
         run = ledger.run_that_wrote(submission.file_hash)
         click.echo(verdict(submission.public_score, run.results.get("holdout") if run else None))

@@ -1,4 +1,4 @@
-"""`python main.py tune`: search a recipe's settings."""
+"""`tune`: search a recipe's settings."""
 
 from __future__ import annotations
 
@@ -7,38 +7,28 @@ from typing import Any
 
 import click
 
-from pipeline.cli.jobs import job_options, open_job
-from pipeline.cli.options import data_options, seed_option
+from pipeline.cli.jobs import open_job
+from pipeline.cli.options import SHARE, data_options, job_options, options, seed_option
 
 
-@click.command("tune", short_help="Search a recipe's settings.")
-@data_options
-@click.option(
-    "--recipe", default="default", show_default=True,
-    help="Where the search begins: a name or a .toml file. Its [search] says what may change.",
+@click.command()
+@options(
+    *data_options,
+    click.option("--recipe", default="default",
+                 help="Where the search begins: a name or a .toml file. Its [search] says what may change."),
+    click.option("--trials", type=click.IntRange(1, 100_000), default=20,
+                 help="How many there are to be in all, those of earlier calls of the same command included."),
+    click.option("--folds", type=click.IntRange(2, 100), default=3,
+                 help="Networks of each trial; each is asked about the part of the rows that it has not seen."),
+    click.option("--holdout", type=SHARE, default=0.1, help="Share of the training rows that no trial sees: those "
+                 "that run holds out with the same seed."),
+    seed_option,
+    click.option("--pruner", type=click.Choice(["asha", "hyperband", "none"]), default="asha", help="What ends trials "
+                 "early; asha and hyperband let about half of them go on from each rung to the next."),
+    click.option("--storage", metavar="URL", help="Database for the trials, such as sqlite:///search.db; by default a "
+                 "journal in the run's folder."),
+    *job_options,
 )  # fmt: skip
-@click.option(
-    "--trials", type=click.IntRange(1, 100_000), default=20, show_default=True,
-    help="How many there are to be in all, those of earlier calls of the same command included.",
-)  # fmt: skip
-@click.option(
-    "--folds", type=click.IntRange(2, 100), default=3, show_default=True,
-    help="Networks of each trial; each is asked about the part of the rows that it has not seen.",
-)  # fmt: skip
-@click.option(
-    "--holdout", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1, show_default=True,
-    help="Share of the training rows that no trial sees: those that run holds out with the same seed.",
-)  # fmt: skip
-@seed_option
-@click.option(
-    "--pruner", type=click.Choice(["asha", "hyperband", "none"]), default="asha", show_default=True,
-    help="What ends trials early; asha and hyperband let about half of them go on from each rung to the next.",
-)  # fmt: skip
-@click.option(
-    "--storage", metavar="URL",
-    help="Database for the trials, such as sqlite:///search.db; by default a journal in the run's folder.",
-)  # fmt: skip
-@job_options
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
     """Search a recipe's settings: many trials, each scored on folds, the best written as a new recipe.

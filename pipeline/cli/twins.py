@@ -1,4 +1,4 @@
-"""`python main.py twins`: the network against its reference implementation."""
+"""`twins`: the network against its reference implementation."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import data_options, seed_option
+from pipeline.cli.options import data_options, options, seed_option
+from pipeline.errors import counted
 
 
-@click.command("twins", short_help="Compare the network with its reference.")
-@data_options
-@click.option("--recipe", default="scratch-16-16", show_default=True, help="Which network and training.")
-@click.option("--rows", type=click.IntRange(1), default=100, show_default=True, help="Training rows, the first ones.")
-@click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, help="Epochs to train.")
-@seed_option
+@click.command()
+@options(
+    *data_options,
+    click.option("--recipe", default="scratch-16-16", help="Which network and training."),
+    click.option("--rows", type=click.IntRange(1), default=100, help="Training rows, the first ones."),
+    click.option("--epochs", type=click.IntRange(1), default=3, help="Epochs to train."),
+    seed_option,
+)
 def command(recipe: str, rows: int, epochs: int, seed: int, **data: Any) -> None:
     """Train the network and its reference implementation side by side, and compare time, memory and weights.
 
@@ -38,11 +41,10 @@ def command(recipe: str, rows: int, epochs: int, seed: int, **data: Any) -> None
     outcome = train_both(chosen, images, labels, len(train.classes), epochs=epochs, seed=seed)
 
     loops, arrays = outcome.loops, outcome.arrays
-    print(f"{recipe} on {len(images):,} rows of {competition.name}, epochs: {epochs}")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("")
-    table.add_column("seconds an epoch", justify="right")
-    table.add_column("peak memory", justify="right")
+    print(f"{recipe} on {counted(len(images), 'row')} of {competition.name}, epochs: {epochs}")
+    table = Table("", box=None, padding=(0, 2, 0, 0))
+    for heading in ("seconds an epoch", "peak memory"):
+        table.add_column(heading, justify="right")
     for name, cost in (("plain loops (pipeline/nn/reference)", loops), ("whole arrays (pipeline/nn)", arrays)):
         table.add_row(name, f"{cost.seconds:.4f}", f"{cost.peak / 1e6:.1f} MB")
     table.add_row("loops / arrays", f"{loops.seconds / arrays.seconds:.0f}", f"{loops.peak / arrays.peak:.1f}")

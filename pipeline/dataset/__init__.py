@@ -10,13 +10,13 @@ slug.py          which competition on Kaggle the data belongs to
 cache.py         parsed rows kept on disk under the hash of their source
 source.py        a file, or a member of a zip read without unpacking
 limits.py        what is read at most, and why
-extra.py         labelled rows from elsewhere, to train on beside a competition's own
+extra.py         labelled rows from elsewhere, to train on beside a competition's own; rows to leave out
 arrays.py        IDX files and npz archives
 sample.py        scikit-learn's 8×8 digits, written as Kaggle-format CSV
 """
 
 from pipeline.dataset.digits import Competition, Digits
-from pipeline.dataset.extra import read_extra
+from pipeline.dataset.extra import read_dropped, read_extra
 from pipeline.dataset.load import load
 
-__all__ = ["Competition", "Digits", "load", "read_extra"]
+__all__ = ["Competition", "Digits", "load", "read_dropped", "read_extra"]

@@ -1,7 +1,8 @@
-"""Labelled rows from elsewhere, to train on beside a competition's own: a CSV like its train.csv."""
+"""Labelled rows from elsewhere, to train on beside a competition's own, and rows of its own not to train on."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from math import isqrt
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from pipeline.dataset.columns import Layout, train_layout
 from pipeline.dataset.digits import Digits
+from pipeline.dataset.exact import records
 from pipeline.dataset.rows import Table, read_table
 from pipeline.dataset.source import Source
 from pipeline.errors import DataError
@@ -57,3 +59,41 @@ def _places(table: Table, classes: np.ndarray, source: Source) -> np.ndarray:
             "or remove the row."
         )
     return places
+
+
+def read_dropped(path: Path | str, train: Digits) -> np.ndarray:
+    """The rows that the CSV at `path` names, as sorted indices (d,) of `train`.
+
+    Its column `row` counts them from 1, as they stand below the header of train.csv; where it has a column `label`, as
+    the list of doubtful labels has, the labels must be those of the rows. Raises DataError for another file, for rows
+    that are not there, and for a class of which fewer than two rows would stay.
+    """
+    source = Source(Path(path))
+    with closing(records(source)) as lines:
+        header = next(lines, ("", []))[1]
+        if "row" not in header:
+            raise DataError(f"{source} must have a column 'row', found {', '.join(header)[:40]!r}: see `look --run`.")
+        named = [(where, dict(zip(header, cells, strict=False))) for where, cells in lines]
+    rows = np.array([_row(where, cells, train) for where, cells in named], np.int64)
+    left = np.bincount(np.delete(train.labels, rows), minlength=len(train.classes))
+    if left.min() < 2:
+        raise DataError(
+            f"{source} leaves {left.min()} of class {train.classes[left.argmin()]}, where 2 of each are needed: take "
+            "rows of it out of the file."
+        )
+    return np.unique(rows)
+
+
+def _row(where: str, cells: dict[str, str], train: Digits) -> int:
+    """The index of the row that a line names."""
+    text = cells.get("row", "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= train.n):
+        raise DataError(f"{where}, column 'row' must be 1 to {train.n:,}, found {text[:20]!r}: correct it.")
+    row = int(text) - 1
+    label = str(train.classes[train.labels[row]])
+    if cells.get("label", label) != label:
+        raise DataError(
+            f"{where} gives row {text} the label {cells['label'][:20]!r}, which is {label!r} in the data: name the "
+            "data that the file is of with --data."
+        )
+    return row

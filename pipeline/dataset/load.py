@@ -9,11 +9,10 @@ from pathlib import Path
 from pipeline.dataset import arrays, kaggle_csv, sample
 from pipeline.dataset.digits import Competition
 from pipeline.dataset.kaggle_csv import CsvOptions
-from pipeline.dataset.slug import named
+from pipeline.dataset.slug import DEFAULT_FOLDER, named
 from pipeline.dataset.source import Source, reading, zip_members
 from pipeline.errors import DataError
 
-DEFAULT_FOLDER = Path("data")
 KAGGLE_ZIP = "digit-recognizer.zip"
 
 

@@ -13,6 +13,7 @@ from pipeline.storage import write_text
 MARK = "competition.txt"
 """A line with the slug, in the folder of train.csv."""
 
+DEFAULT_FOLDER = Path("data")
 DIGIT_RECOGNIZER = "digit-recognizer"
 
 KNOWN = {"cbe566fca4b499f7a702e5bf244c4a5c18df6e408f439fa322c1bfdcdcd622e3": DIGIT_RECOGNIZER}
@@ -74,3 +75,8 @@ def named(data: Competition, given: str | None = None) -> Competition:
             )
     slug = slug or given
     return replace(data, slug=slug, name=slug or f"{data.name} (unnamed)")
+
+
+def usual_slug(given: str | None) -> str:
+    """The slug of `given`, else of the files in data/, else Digit Recognizer's. Raises UsageError or DataError."""
+    return slug_of(given) if given else folder_slug(DEFAULT_FOLDER) or DIGIT_RECOGNIZER

@@ -119,7 +119,7 @@ class CrossValidation(Plan):
         """All labelled rows; test rows with the held-out ones behind them, which every fold's networks predict."""
         splits = {
             _fold_name(number): Split(
-                train=self.with_extra(split.pool[learnt]), validation=split.pool[predicted], test=True
+                train=self.to_train_on(split.pool[learnt]), validation=split.pool[predicted], test=True
             )
             for number, (learnt, predicted) in enumerate(split.folds)
         }

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import storage
-from pipeline.errors import DataError, InkproofError, UsageError
+from pipeline.errors import COMMAND, DataError, InkproofError, UsageError
 from pipeline.jobs.plan import SUBMITTED, JobOptions, Outcome, Plan
 from pipeline.jobs.progress import RunLog
 from pipeline.report.page import write_report
@@ -192,7 +192,7 @@ def read_job(runs: Path, run_id: str) -> dict[str, Any]:
         why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             f"{runs / run_id} holds no job that could go on ({JOB}: {why}): give the id of a run that "
-            "`python main.py runs` lists, or begin anew without --resume."
+            f"`{COMMAND} runs` lists, or begin anew without --resume."
         ) from error
 
 
@@ -222,7 +222,7 @@ def _check_resumable(plan: Plan, runs: Path, run_id: str) -> None:
     """Raises UsageError for a run of other data, other code or another kind, or one that has ended."""
     job = read_job(runs, run_id)
     if (runs / run_id / "run.json").exists() and not plan.goes_on_when_finished:
-        raise UsageError(f"Run {run_id} has ended: `python main.py report {run_id}` shows it; nothing is left to do.")
+        raise UsageError(f"Run {run_id} has ended: `{COMMAND} report {run_id}` shows it; nothing is left to do.")
     if job["data"] != plan.identity["data"]:
         raise UsageError(
             f"Run {run_id} trained on {job['data'].get('name')}, whose rows are not those of {plan.competition.name} "

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline import storage
+from pipeline.errors import counted
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.leakage import data_warnings, suspicion
 from pipeline.evaluation.robustness.conditions import Condition
@@ -87,8 +88,8 @@ class NoiseLevels(Plan):
             bench.run_log.say(sentence)
         shared = self.shared_rows(
             {
-                SPLIT: Split(train=self.with_extra(train_rows), validation=holdout_rows),
-                ALL_ROWS: Split(train=self.with_extra(np.arange(train.n)), validation=np.arange(0), test=True),
+                SPLIT: Split(train=self.to_train_on(train_rows), validation=holdout_rows),
+                ALL_ROWS: Split(train=self.to_train_on(np.arange(train.n)), validation=np.arange(0), test=True),
             }
         )
         results = MatrixResults(matrix, self, holdout_rows, bench, models=bench.folder / "models" / "holdout")
@@ -174,7 +175,7 @@ class NoiseLevels(Plan):
     def _record(self, bench: Workbench, grid: Grid, level: float, because: str) -> dict[str, Any]:
         """What run.json keeps beside the matrix. Accuracies are shares of 1, intervals at 95 %."""
         right = int((grid.averaged[grid.trained_index(level_name(level)), 0] == grid.labels).sum())
-        of = f"{self.repeats} networks at {level_name(level)}, probabilities averaged"
+        of = f"{counted(self.repeats, 'network')} at {level_name(level)}, probabilities averaged"
         return {
             "holdout": holdout_record(wilson_interval(right, grid.rows), grid.rows, of),
             "levels": {

@@ -17,13 +17,15 @@ import numpy as np
 
 from pipeline.dataset import Competition, Digits
 from pipeline.dataset.split import stratified_holdout
+from pipeline.errors import COMMAND
 from pipeline.jobs.progress import RunLog
-from pipeline.runs.run_folder import RUNS, data_record, extra_record
+from pipeline.runs.run_folder import RUNS, data_record, dropped_record, extra_record
 from pipeline.seeds import Stream, generator
 from pipeline.training.environment import environment
 from pipeline.training.recipe import Recipe
 from pipeline.training.task import SharedRows, Split, TrainingResult, TrainingTask
 
+INPUTS = ("competition", "recipe", "extra", "dropped")  # of a plan's fields, those that are no settings of its own
 SUBMISSION = Path("submissions/submission.csv")
 SUBMITTED = "submission.csv"  # in the run folder: the run's own, which the driver copies to where it was asked for
 
@@ -42,7 +44,7 @@ class JobOptions:
     scheduler: str | None = None
     runs: Path = RUNS
     submission: Path = SUBMISSION
-    command: str = "python main.py"
+    command: str = COMMAND
     resume: str | None = None
     source: Mapping[str, str] = field(default_factory=dict)
 
@@ -76,9 +78,10 @@ class Outcome(Protocol):
 class Plan:
     """A job laid out. A subclass adds its settings as fields and does its `work`.
 
-    extra: rows to train on beside the competition's own. Fields named in `free` may differ when the job is resumed;
-    all others are its identity. What follows from the settings (recipes read from files, a hash over extra rows) is
-    derived once.
+    extra: rows to train on beside the competition's own. dropped (d,): labelled rows that nothing is trained on; where
+    they are held out, they are measured on all the same, so that runs of one seed stay comparable. Fields named in
+    `free` may differ when the job is resumed; all others are its identity. What follows from the settings (recipes read
+    from files, a hash over extra rows) is derived once.
     """
 
     kind: ClassVar[str]
@@ -89,6 +92,7 @@ class Plan:
     recipe: Recipe
     seed: int = 0
     extra: Digits | None = None
+    dropped: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -98,8 +102,8 @@ class Plan:
     @property
     def settings(self) -> dict[str, Any]:
         """The plan's own settings as JSON values."""
-        own = {one.name: getattr(self, one.name) for one in fields(self)}
-        return _json({name: value for name, value in own.items() if name not in ("competition", "recipe", "extra")})
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in INPUTS}
+        return _json(own)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -112,6 +116,7 @@ class Plan:
                 "settings": {name: value for name, value in self.settings.items() if name not in self.free},
                 "data": {"name": self.competition.name, "fingerprint": self.competition.fingerprint},
                 "extra": extra_record(self.extra),
+                "dropped": dropped_record(self.dropped),
                 "environment": environment(),
             }
         )
@@ -125,6 +130,7 @@ class Plan:
             "recipe": self.recipe.record,
             "data": data_record(self.competition),
             "extra": extra_record(self.extra),
+            "dropped": dropped_record(self.dropped),
         }
 
     def check(self) -> None:
@@ -153,10 +159,11 @@ class Plan:
             splits=splits,
         )
 
-    def with_extra(self, rows: np.ndarray) -> np.ndarray:
-        """`rows` to train on, with the indices of the extra rows behind them."""
+    def to_train_on(self, rows: np.ndarray) -> np.ndarray:
+        """`rows` without those that are dropped, and the indices of the extra rows behind them."""
         first = self.competition.train.n
-        return np.concatenate([rows, np.arange(first, first + (0 if self.extra is None else self.extra.n))])
+        kept = rows if self.dropped is None else np.setdiff1d(rows, self.dropped)
+        return np.concatenate([kept, np.arange(first, first + (0 if self.extra is None else self.extra.n))])
 
 
 def _json(value: Any) -> Any:

@@ -14,14 +14,14 @@ import sys
 from enum import Enum
 from pathlib import Path
 
-from pipeline.errors import KaggleError
+from pipeline.errors import COMMAND, KaggleError
 from pipeline.kaggle.client import Limits, Outcome, read_json, run_client
 
 SIGN_IN = """{reason}; sign in, in one of three ways, then type the command again:
   1. python -m kaggle auth login      (opens the browser)
   2. a token from https://www.kaggle.com/settings/api, kept in ~/.kaggle/access_token or in KAGGLE_API_TOKEN
   3. kaggle.json with user name and key, from the same page, put into {folder}
-Without an account, `python main.py fetch --source openml` brings MNIST."""
+Without an account, `{command} fetch --source openml` brings MNIST."""
 
 
 class Kind(Enum):
@@ -138,7 +138,9 @@ def _sign_in_sentence() -> str:
             f"Kaggle refused the credentials in {source} (401): make a new token at "
             f"https://www.kaggle.com/settings/api and put it in their place."
         )
-    return SIGN_IN.format(reason=complaint or "Kaggle does not know who you are", folder=_config_folder())
+    # The client looks into ~/.config/kaggle only where there is no ~/.kaggle.
+    folder = os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle/"
+    return SIGN_IN.format(reason=complaint or "Kaggle does not know who you are", folder=folder, command=COMMAND)
 
 
 def _credentials() -> tuple[str | None, str | None]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.errors import SubmissionError, UsageError
+from pipeline.errors import COMMAND, SubmissionError, UsageError, counted
 from pipeline.storage import write_text
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise SubmissionError(
-            f"{path} does not exist: name a submission file, or make one with `python main.py`."
+            f"{path} does not exist: name a submission file, or make one with `{COMMAND}`."
         ) from error
     except OSError as error:
         raise SubmissionError(
@@ -216,17 +216,17 @@ def _row_faults(
             text = f"{id_column} {_short(value)} is on line {first_line[value]:,} already"
             faults.append(Fault(line, text))
         elif value not in wanted:
-            text = f"{id_column} {_short(value)} is none of the {len(expected):,} test rows"
+            text = f"{id_column} {_short(value)} is none of the {counted(len(expected), 'test row')}"
             faults.append(Fault(line, text))
         first_line.setdefault(value, line)
         if label not in allowed:
             faults.append(Fault(line, f"{label_column} is {_short(label)}, it must be one of {labels}"))
     missing = [value for value in expected if value not in first_line]
     if missing:
-        count = f"{len(missing):,} of {len(expected):,}"
-        faults.append(Fault(None, f"{count} test rows have no prediction: {id_column} {_few(missing)}"))
+        count = f"{len(missing):,} of {counted(len(expected), 'test row')}"
+        faults.append(Fault(None, f"{count} without a prediction: {id_column} {_few(missing)}"))
     if len(body) != len(expected):
-        faults.append(Fault(None, f"{len(body):,} rows, where test.csv has {len(expected):,}"))
+        faults.append(Fault(None, f"{counted(len(body), 'row')}, where test.csv has {len(expected):,}"))
     if not missing and len(first_line) == len(body) == len(expected):
         pairs = zip(first_line.items(), expected, strict=True)
         wrong = next(((line, value, want) for (value, line), want in pairs if value != want), None)

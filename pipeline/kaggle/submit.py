@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.dataset.slug import same_slug
-from pipeline.errors import KaggleError, SubmissionError, UsageError
+from pipeline.errors import COMMAND, KaggleError, SubmissionError, UsageError
 from pipeline.kaggle.client import LIMITS, Limits, run_client
 from pipeline.kaggle.faults import ClientError, Kind, ask, kind_of
 from pipeline.kaggle.fetch import OTHER_SPLIT_NOTE
@@ -106,7 +106,7 @@ def competition_of(file: Path | str, data: Competition, ledger: Ledger) -> str:
         what = data.name if data.is_sample else "MNIST's own split from OpenML"
         raise SubmissionError(
             f"{data.source} holds {what}, which Kaggle cannot score: bring Kaggle's files with "
-            f"`python main.py fetch` and train on them first."
+            f"`{COMMAND} fetch` and train on them first."
         )
     run = ledger.run_that_wrote(sha256_file(file))
     if run is not None and run.data_fingerprint != data.fingerprint:
@@ -118,7 +118,7 @@ def competition_of(file: Path | str, data: Competition, ledger: Ledger) -> str:
     if slug is None:
         raise SubmissionError(
             f"Nobody named the competition that {data.source} belongs to, and nothing was sent: name it with "
-            f"--competition, or bring its files with `python main.py fetch --competition NAME`."
+            f"--competition, or bring its files with `{COMMAND} fetch --competition NAME`."
         )
     if run is not None and run.competition is not None and not same_slug(run.competition, slug):
         raise SubmissionError(

@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline import storage
-from pipeline.nn.onnx_graph import Graph
+from pipeline.nn.onnx_graph import OPSET, Graph
 from pipeline.prediction.model_file import Model
 
 if TYPE_CHECKING:
     import onnx
 
 
-def export(model: Model, path: Path | str) -> None:
-    """Write `model` to `path` as ONNX of opset 17, weights as float32.
+def export(model: Model, path: Path | str) -> str:
+    """Write `model` to `path` as ONNX, weights as float32, and say what the file takes and gives.
 
     Raises UsageError where the onnx package is missing or a layer has no counterpart, StorageError.
     """
     storage.write_bytes(path, to_onnx(model).SerializeToString(deterministic=True))
+    return (
+        f"ONNX opset {OPSET}; pixels uint8 (n, {model.side}, {model.side}) → probabilities float32 "
+        f"(n, {len(model.classes)}) of the classes {', '.join(str(name) for name in model.classes)}"
+    )
 
 
 def to_onnx(model: Model) -> onnx.ModelProto:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import DataError, UsageError
+from pipeline.errors import COMMAND, DataError, UsageError
 from pipeline.nn.losses import softmax
 from pipeline.nn.network import PREDICT_ROWS
 from pipeline.prediction import model_file as model
@@ -133,7 +133,7 @@ def load_reader(name: str | None, runs: Path, *, threshold: float | None = None)
     path = newest_run(runs) if name is None else Path(name)
     if path is None:
         raise UsageError(
-            f"There is no trained network below {runs}/ yet: train one with `python main.py --recipe pictures`, or "
+            f"There is no trained network below {runs}/ yet: train one with `{COMMAND} --recipe pictures`, or "
             "name a model file with --model."
         )
     if not path.exists() and (runs / path).exists():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.errors import counted
 from pipeline.evaluation.data_look import Duplicates, OddRows
 from pipeline.evaluation.label_errors import LabelErrors
 from pipeline.evaluation.statistics import Estimate
@@ -54,9 +55,9 @@ def sentences(look: DataLook) -> list[str]:
         f"{data.train.side}×{data.train.side}, {len(names)} classes.",
         f"Balance: {counts[fewest]:,} ({names[fewest]}) to {counts[most]:,} ({names[most]}) rows a class; always "
         f"answering {names[most]} is right in {counts[most] / data.train.n:.2%}.",
-        f"Duplicates: {len(double.train):,} rows of train and {len(double.test):,} of test repeat an earlier one; "
-        f"{len(double.across):,} test rows stand in train; {len(double.conflicts):,} rows of train stand elsewhere "
-        "with another label.",
+        f"Duplicates: {counted(len(double.train), 'row')} of train, {len(double.test):,} of test like an earlier one; "
+        f"{counted(len(double.across), 'test row')} in train as well; {counted(len(double.conflicts), 'row')} of train "
+        "elsewhere with another label.",
     ]
     for name, odd in (("train", look.odd_train), ("test", look.odd_test)):
         lines.append(
@@ -70,7 +71,8 @@ def sentences(look: DataLook) -> list[str]:
         f"{area.high:.3f}; 0.5 is chance)."
     )
     if look.errors is not None:
-        lines.append(f"Labels: {len(look.errors.rows):,} are probably wrong (confident learning, Northcutt 2021).")
+        wrong = counted(len(look.errors.rows), "doubtful label")
+        lines.append(f"Labels: {wrong} (confident learning, Northcutt 2021): look at the pictures.")
     return lines
 
 

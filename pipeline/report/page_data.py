@@ -12,7 +12,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from pipeline.errors import DataError, InkproofError, UsageError
+from pipeline.errors import COMMAND, DataError, InkproofError, UsageError
 from pipeline.evaluation.grid import Axis, Grid
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.evaluation.robustness.certificates import Certificates
@@ -66,7 +66,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises UsageError where there is no such folder, DataError where the run has not ended or the file is damaged.
     """
     if not folder.is_dir():
-        raise UsageError(f"There is no run in {folder}: `python main.py runs` lists them.")
+        raise UsageError(f"There is no run in {folder}: `{COMMAND} runs` lists them.")
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DataError
+from pipeline.errors import COMMAND, DataError
 from pipeline.report.older_runs import older_matrix
 from pipeline.report.page_data import DAMAGE, EARLIER, EVERY_RECORD, RunData, cross_validation_data, matrix_data
 
@@ -29,5 +29,5 @@ def run_data(folder: Path, record: Mapping[str, Any]) -> RunData:
     except DAMAGE as error:
         raise DataError(
             f"The run in {folder} is incomplete ({type(error).__name__}: {error}): run its command again, "
-            f"{record.get('command', 'python main.py')!r}."
+            f"{record.get('command', COMMAND)!r}."
         ) from error

@@ -77,6 +77,13 @@ def extra_record(extra: Digits | None) -> dict[str, Any] | None:
     return {"rows": extra.n, "sha256": storage.sha256_bytes(extra.images.tobytes() + extra.labels.tobytes())}
 
 
+def dropped_record(dropped: np.ndarray | None) -> dict[str, Any] | None:
+    """Which labelled rows (d,) a run did not train on, as run.json keeps it."""
+    if dropped is None:
+        return None
+    return {"rows": len(dropped), "sha256": storage.sha256_bytes(dropped.astype("<i8").tobytes())}
+
+
 def holdout_record(accuracy: Estimate, rows: int, of: str) -> dict[str, Any]:
     """The figure that a run stands for, a share of 1 with its 95 % interval, as run.json and the ledger keep it."""
     return {"rows": rows, "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "of": of}

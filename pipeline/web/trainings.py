@@ -21,7 +21,7 @@ import numpy as np
 from pipeline.checks import one_of, whole_number, within
 from pipeline.dataset import Competition
 from pipeline.dataset.split import stratified_holdout
-from pipeline.errors import InkproofError, UsageError
+from pipeline.errors import COMMAND, InkproofError, UsageError
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.prediction.picture import Style, style_of
 from pipeline.web.reading import plain
@@ -231,7 +231,7 @@ class Trainings:
             "fingerprint": competition.fingerprint,
             "sample": competition.is_sample,
             "runs": str(self.runs.absolute()),
-            "command": "python main.py serve",
+            "command": f"{COMMAND} serve",
         }
         alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         process = subprocess.Popen(

@@ -46,7 +46,7 @@ def test_a_look_before_and_after_a_run(tmp_path, bars, capsys, monkeypatch):
     output = capsys.readouterr().out
     said = " ".join(output.split())
     assert "data (unnamed): 90 labelled and 20 unlabelled pictures of 6×6, 3 classes." in said
-    assert "1 test rows stand in train; 0 rows of train stand elsewhere with another label" in said
+    assert "1 test row in train as well; 0 rows of train elsewhere with another label" in said
     assert max(map(len, output.splitlines())) <= 80
     with (tmp_path / "look" / "label-errors.csv").open(newline="") as file:
         listed = list(csv.DictReader(file))

@@ -101,16 +101,16 @@ def test_no_fault(tmp_path, content):
         ),
         (
             "ImageId,Label\n1,7\n2,0\n",
-            ["1 of 3 test rows have no prediction: ImageId 3", "2 rows, where test.csv has 3"],
+            ["1 of 3 test rows without a prediction: ImageId 3", "2 rows, where test.csv has 3"],
         ),
         (
             "ImageId,Label\n",
-            ["3 of 3 test rows have no prediction: ImageId 1, 2, 3", "0 rows, where test.csv has 3"],
+            ["3 of 3 test rows without a prediction: ImageId 1, 2, 3", "0 rows, where test.csv has 3"],
         ),
         (GOOD + "4,1\n", ["4 rows, where test.csv has 3", "line 5: ImageId '4' is none of the 3 test rows"]),
         (
             "ImageId,Label\n1,7\n2,0\n2,3\n",
-            ["1 of 3 test rows have no prediction: ImageId 3", "line 4: ImageId '2' is on line 3 already"],
+            ["1 of 3 test rows without a prediction: ImageId 3", "line 4: ImageId '2' is on line 3 already"],
         ),
         (
             "ImageId,Label\n1,7\n3,0\n2,3\n",
@@ -125,7 +125,7 @@ def test_no_fault(tmp_path, content):
         ),
         (
             "ImageId,Label\n1,7,0.9\n2,0\n3,3\n",
-            ["1 of 3 test rows have no prediction: ImageId 1", "line 2: 3 values, where 2 are expected"],
+            ["1 of 3 test rows without a prediction: ImageId 1", "line 2: 3 values, where 2 are expected"],
         ),
         (
             "ImageId,Label\n1,7\n\n2,0\n3,3\n",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, counted
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.evaluation.statistics import compare_to_baseline, wilson_interval
 from pipeline.jobs.compare.condition_names import check_fit, columns
@@ -86,7 +86,7 @@ class ComparePlan(Plan):
     def work(self, bench: Workbench) -> MatrixOutcome:
         matrix, baseline = self.matrix, self.baseline_name
         train_rows, holdout_rows = self.holdout(self.holdout_share)
-        shared = self.shared_rows({SPLIT: Split(train=self.with_extra(train_rows), validation=holdout_rows)})
+        shared = self.shared_rows({SPLIT: Split(train=self.to_train_on(train_rows), validation=holdout_rows)})
         tasks = matrix.tasks(self.seed)
         bench.run_log.say(
             f"{bench.folder.name}: {len(matrix.rows)} training conditions × {self.repeats} repeats on "
@@ -98,7 +98,7 @@ class ComparePlan(Plan):
         grid = results.grid_fold.grid()
         comparisons = compare_to_baseline(grid, baseline, grid.conditions) if len(matrix.rows) > 1 else []
         clean = wilson_interval(int((grid.averaged[grid.trained_index(baseline), 0] == grid.labels).sum()), grid.rows)
-        of = f"{self.repeats} networks trained {baseline}, probabilities averaged"
+        of = f"{counted(self.repeats, 'network')} trained {baseline}, probabilities averaged"
         record = {
             **results.save(grid, comparisons, stands_for=baseline),
             "baseline": baseline,

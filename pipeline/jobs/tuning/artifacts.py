@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import storage
+from pipeline.errors import COMMAND
 from pipeline.jobs.plan import Plan
 from pipeline.jobs.tuning.figures import epochs, history, importances
 from pipeline.jobs.tuning.results import SearchResults, Trial, ranked
@@ -85,7 +86,7 @@ def trials_csv(trials: Sequence[Trial], space: Sequence[Parameter]) -> str:
 
 def next_command(plan: Plan, folder: Path, source: Mapping[str, str]) -> str:
     """The main job with the best settings, on the very rows that were held out. source: the data options."""
-    words = ["python", "main.py", "--recipe", (folder / BEST).as_posix(), "--noise", "0", "--repeats", "3"]
+    words = [*COMMAND.split(), "--recipe", (folder / BEST).as_posix(), "--noise", "0", "--repeats", "3"]
     words += ["--seed", str(plan.seed), "--holdout", f"{plan.settings['holdout_share']:g}"]
     words += [word for name, value in source.items() for word in (f"--{name.replace('_', '-')}", value)]
     return shlex.join(words)

@@ -112,7 +112,7 @@ class Search(Plan):
         labels = self.competition.train.labels[seen]
         folds = stratified_folds(labels, self.folds, rng=generator(self.seed, Stream.SEARCH_FOLDS))
         splits = {
-            fold_name(number): Split(train=self.with_extra(seen[learnt]), validation=seen[predicted])
+            fold_name(number): Split(train=self.to_train_on(seen[learnt]), validation=seen[predicted])
             for number, (learnt, predicted) in enumerate(folds)
         }
         return self.shared_rows(splits), [predicted for _, predicted in folds]

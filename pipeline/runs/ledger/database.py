@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.errors import StorageError, UsageError
+from pipeline.errors import COMMAND, StorageError, UsageError
 from pipeline.runs.ledger.schema import migrate
 from pipeline.storage import FileLock, is_held, sha256_file
 
@@ -201,7 +201,7 @@ class Ledger:
         found = [run for run in runs if run.id == id] or [run for run in runs if run.id.startswith(id)]
         if len(found) != 1:
             what = f"{len(found)} runs begin with {id!r}" if found else f"No run {id!r} is in {self.path}"
-            raise UsageError(f"{what}: `python main.py runs` lists them.")
+            raise UsageError(f"{what}: `{COMMAND} runs` lists them.")
         return found[0]
 
     def run_that_wrote(self, file_hash: str) -> Run | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import COMMAND, UsageError, counted
 from pipeline.runs.ledger.database import Run
 
 # Column name -> its value in a run. The order is that of the table and of the CSV.
@@ -77,7 +77,7 @@ def best(runs: Iterable[Run], by: str = "holdout") -> Run:
     value = COLUMNS[by]
     scored = [run for run in runs if value(run) is not None]
     if not scored:
-        first = "python main.py" if by == "holdout" else "python main.py submit"
+        first = COMMAND if by == "holdout" else f"{COMMAND} submit"
         raise UsageError(f"No run has a {by} score yet: type `{first}` first.")
     return max(scored, key=value)
 
@@ -104,7 +104,7 @@ def details(run: Run, folder: Path) -> list[tuple[str, str]]:
     """What a person wants to know of a run, as (name, value), with its folder below `folder`."""
     holdout, rows = run.results.get("holdout") or {}, "" if run.data_rows is None else f", {run.data_rows:,} rows"
     ended = f", ended {_moment(run.finished)}" if run.finished else ""
-    seconds = run.results.get("seconds")
+    seconds, dropped = run.results.get("seconds"), run.results.get("dropped")
     lines = [
         ("run", run.id),
         ("status", run.status + (f": {run.reason}" if run.reason else "")),
@@ -113,6 +113,7 @@ def details(run: Run, folder: Path) -> list[tuple[str, str]]:
         ("recipe", f"{run.recipe.get('name')}: {run.recipe.get('summary') or 'no summary'}, seed {run.seed}"),
         ("data", f"{run.data_name}{rows}, fingerprint {run.data_fingerprint[:12]}"),
         ("competition", run.competition or "unnamed"),
+        *([("left out", f"{counted(dropped['rows'], 'row')} of train.csv")] if dropped else []),
         ("code", run.git_commit or "not known"),
     ]
     if run.accuracy is not None:

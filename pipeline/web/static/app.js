@@ -12,7 +12,7 @@ const SPEAK = 700; // ms of quiet before the result is spoken
 const AGAIN = 2000; // ms until a server that did not answer is tried again
 const MOST_KEPT = 12; // drawings of this visit
 const EXAMPLE_NOISE = 0.3;
-const SILENT = 'The server does not answer: is `python main.py serve` still running? It is asked again until it does.';
+const SILENT = 'The server does not answer: is `serve` still running? It is asked again until it does.';
 
 const board = new Board($('paper'), $('cursor'), () => changed());
 const latest = { predict: 0, lab: 0, inside: 0 };

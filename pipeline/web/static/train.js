@@ -208,7 +208,7 @@ export class Train {
     $('keep').disabled = true;
     const kept = await this.#tell({ action: 'keep' });
     $('keep').disabled = false;
-    if (kept) $('train-told').textContent = `Kept as a run: python main.py predict --model runs/${kept.run} picture.png`;
+    if (kept) $('train-told').textContent = `Kept as a run; read pictures with: predict --model runs/${kept.run} picture.png`;
   }
 
   #over(sentence) {
