@@ -1,10 +1,7 @@
 """Losses: what training makes small. Each gives its value and its gradient in one call.
 
-`loss(outputs, targets, ctx, weights)` → (mean loss over the batch, ∂loss/∂outputs). Softmax and sigmoid
-are part of their losses, not layers: together they are exact for logits of any size, apart they overflow.
-
-weights (n,) count rows more or less; the mean is then over their sum. All losses raise UsageError for
-targets or weights that do not fit the outputs.
+Softmax and sigmoid are part of their losses, not layers: together they are exact for logits of any size, apart they
+overflow.
 """
 
 from __future__ import annotations
@@ -60,10 +57,43 @@ def _softmax_cross_entropy(d: Array, per_row: Array, z: Array, labels: Array, of
         d[i, labels[i]] -= on
 
 
-class SoftmaxCrossEntropy:
+class Loss:
+    """A mean over rows; each loss says in `_rows` what it is of every row. See __call__ for what all take and give."""
+
+    def __call__(
+        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Mean loss, and ∂loss/∂outputs (n, k), for outputs (n, k).
+
+        targets: (n, k), or class indices (n,) of k > 1 outputs, which stand for 1 at the class and 0 elsewhere.
+        weights (n,) count rows more or less; the mean is then over their sum. Raises UsageError for targets or
+        weights that do not fit the outputs.
+        """
+        if outputs.ndim != 2:
+            raise UsageError(f"A loss takes outputs of shape (rows, outputs), found {outputs.shape}: end with Dense.")
+        if len(outputs) == 0:
+            raise UsageError("A loss is the mean over rows, found none: give at least one row.")
+        per_row, d = self._rows(outputs, targets, ctx)
+        share = _shares(self._row_weights(targets, weights), len(outputs))
+        if share is None:
+            d *= 1.0 / len(d)
+            return float(per_row.mean()), d
+        share = share.astype(outputs.dtype)
+        d *= share[:, None]
+        return float(per_row @ share), d
+
+    def _rows(self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass) -> tuple[np.ndarray, np.ndarray]:
+        """The loss of each row (n,), and the gradients (n, k) of these."""
+        raise NotImplementedError
+
+    def _row_weights(self, targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        return weights
+
+
+class SoftmaxCrossEntropy(Loss):
     """−Σ_k t_k · log softmax(z)_k, where t is 1 − ε + ε/K for the true class and ε/K for the others.
 
-    label_smoothing: ε in [0, 1), after Szegedy et al. 2016, §7.
+    Targets are class indices. label_smoothing: ε in [0, 1), after Szegedy et al. 2016, §7.
     class_weight: a number above 0 for each class, by which its rows count more or less; None for equal.
     """
 
@@ -75,62 +105,45 @@ class SoftmaxCrossEntropy:
             class_weight = np.array([number("class_weight of each class", w, above=0) for w in class_weight])
         self.class_weight = class_weight
 
-    def __call__(
-        self, logits: np.ndarray, labels: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
-    ) -> tuple[float, np.ndarray]:
-        """Mean loss and ∂loss/∂logits (n, classes) for labels (n,) of class indices 0 … classes − 1."""
-        n, classes = _rows_of_outputs(logits)
-        _check_labels(labels, n, classes)
-        if self.class_weight is not None:
-            if len(self.class_weight) != classes:
-                raise UsageError(
-                    f"class_weight has {len(self.class_weight)} numbers where the network has {classes} outputs: "
-                    "give one for each class."
-                )
-            weights = self.class_weight[labels] * (1.0 if weights is None else weights)
-        share = _shares(weights, n, logits.dtype)
+    def _rows(self, logits: np.ndarray, labels: np.ndarray, ctx: Pass) -> tuple[np.ndarray, np.ndarray]:
+        n, classes = logits.shape
+        check_labels(labels, n, classes)
+        if self.class_weight is not None and len(self.class_weight) != classes:
+            raise UsageError(
+                f"class_weight has {len(self.class_weight)} numbers where the network has {classes} outputs: "
+                "give one for each class."
+            )
         d = ctx.array(self, "d", logits.shape, logits.dtype)
         per_row = ctx.array(self, "per row", (n,), logits.dtype)
         off, on = self.label_smoothing / classes, 1.0 - self.label_smoothing
         _softmax_cross_entropy(d, per_row, np.ascontiguousarray(logits), labels, *map(logits.dtype.type, (off, on)))
-        return _weighted(per_row, d, share)
+        return per_row, d
+
+    def _row_weights(self, labels: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        if self.class_weight is None:
+            return weights
+        return self.class_weight[labels] * (1.0 if weights is None else weights)
 
 
-class MSE:
-    """Mean over the outputs of (y − t)², as PyTorch has it: without ½.
+class MSE(Loss):
+    """Mean over the outputs of (y − t)², as PyTorch has it: without ½."""
 
-    Class indices (n,) as targets of a network of several outputs stand for 1 at the class, 0 elsewhere.
-    """
-
-    def __call__(
-        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
-    ) -> tuple[float, np.ndarray]:
-        """Mean loss and ∂loss/∂outputs (n, k) for targets (n, k), or class indices (n,) where k > 1."""
-        n, k = _rows_of_outputs(outputs)
-        targets = _matching_targets(targets, outputs)
-        share = _shares(weights, n, outputs.dtype)
+    def _rows(self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass) -> tuple[np.ndarray, np.ndarray]:
+        targets, k = _matching_targets(targets, outputs), outputs.shape[1]
         d = np.subtract(outputs, targets, out=ctx.array(self, "d", outputs.shape, outputs.dtype))
         per_row = np.einsum("ij,ij->i", d, d) / k
         d *= 2 / k
-        return _weighted(per_row, d, share)
+        return per_row, d
 
 
-class BinaryCrossEntropy:
-    """Mean over the outputs of −t·log σ(z) − (1 − t)·log(1 − σ(z)): several yes/no questions a row (multi-label).
+class BinaryCrossEntropy(Loss):
+    """Mean over the outputs of −t·log σ(z) − (1 − t)·log(1 − σ(z)): several yes/no questions a row (multi-label)."""
 
-    Class indices (n,) as targets of a network of several outputs stand for 1 at the class, 0 elsewhere.
-    """
-
-    def __call__(
-        self, logits: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
-    ) -> tuple[float, np.ndarray]:
-        """Mean loss and ∂loss/∂logits (n, k) for targets (n, k) in [0, 1], or class indices (n,) where k > 1."""
-        n, k = _rows_of_outputs(logits)
+    def _rows(self, logits: np.ndarray, targets: np.ndarray, ctx: Pass) -> tuple[np.ndarray, np.ndarray]:
         targets = _matching_targets(targets, logits)
-        if n and not (targets.min() >= 0 and targets.max() <= 1):
+        if not (targets.min() >= 0 and targets.max() <= 1):
             found = targets.min() if targets.min() < 0 else targets.max()
             raise UsageError(f"BinaryCrossEntropy takes targets from 0 to 1, found {found:g}.")
-        share = _shares(weights, n, logits.dtype)
         # −t·log σ(z) − (1 − t)·log(1 − σ(z)) = max(z, 0) − t·z + log(1 + e⁻|ᶻ|), where nothing overflows.
         each = np.maximum(logits, 0, out=ctx.array(self, "each", logits.shape, logits.dtype))
         d = np.multiply(targets, logits, out=ctx.array(self, "d", logits.shape, logits.dtype))
@@ -142,57 +155,35 @@ class BinaryCrossEntropy:
         per_row = each.mean(axis=1)
         sigmoid(logits, out=d)
         d -= targets
-        d *= 1 / k
-        return _weighted(per_row, d, share)
+        d *= 1 / logits.shape[1]
+        return per_row, d
 
 
-class AbsoluteError:
+class AbsoluteError(Loss):
     """Mean over the outputs of |y − t|, whose best constant is the median: one wild target counts as one."""
 
-    def __call__(
-        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
-    ) -> tuple[float, np.ndarray]:
-        """Mean loss and ∂loss/∂outputs (n, k) for targets (n, k)."""
-        n, k = _rows_of_outputs(outputs)
+    def _rows(self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass) -> tuple[np.ndarray, np.ndarray]:
         difference = outputs - _matching_targets(targets, outputs).astype(outputs.dtype, copy=False)
-        share = _shares(weights, n, outputs.dtype)
-        return _weighted(np.abs(difference).mean(axis=1), np.sign(difference) / k, share)
+        return np.abs(difference).mean(axis=1), np.sign(difference) / outputs.shape[1]
 
 
-class Poisson:
+class Poisson(Loss):
     """Mean over the outputs of t·log(t/ŷ) − t + ŷ with ŷ = exp(z), half the Poisson deviance: for counts t ≥ 0."""
 
-    def __call__(
-        self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass, weights: np.ndarray | None = None
-    ) -> tuple[float, np.ndarray]:
-        """Mean loss and ∂loss/∂outputs (n, k) for log-rates z (n, k) and targets (n, k) of at least 0."""
-        n, k = _rows_of_outputs(outputs)
+    def _rows(self, outputs: np.ndarray, targets: np.ndarray, ctx: Pass) -> tuple[np.ndarray, np.ndarray]:
         targets = _matching_targets(targets, outputs).astype(outputs.dtype, copy=False)
-        if n and targets.min() < 0:
+        if targets.min() < 0:
             raise UsageError(f"Poisson takes targets of at least 0, found {targets.min():g}.")
-        share = _shares(weights, n, outputs.dtype)
         difference = np.exp(outputs) - targets
         entropy = targets * np.log(np.where(targets > 0, targets, 1))
-        per_row = (entropy - targets * outputs + difference).mean(axis=1)
-        return _weighted(per_row, difference / k, share)
+        return (entropy - targets * outputs + difference).mean(axis=1), difference / outputs.shape[1]
 
 
 LOSSES = {"softmax-cross-entropy": SoftmaxCrossEntropy, "mse": MSE, "binary-cross-entropy": BinaryCrossEntropy}
 
 
-def _weighted(per_row: np.ndarray, d: np.ndarray, share: np.ndarray | None) -> tuple[float, np.ndarray]:
-    """The mean of the rows' losses, and their gradients (n, k) by each row's share in it."""
-    if share is None:
-        d *= 1.0 / len(d)
-        return float(per_row.mean()), d
-    d *= share[:, None]
-    return float(per_row @ share), d
-
-
-def _shares(weights: np.ndarray | None, n: int, dtype: np.dtype) -> np.ndarray | None:
+def _shares(weights: np.ndarray | None, n: int) -> np.ndarray | None:
     """Each row's share (n,) in the mean, or None for equal shares; all 0 where no row counts."""
-    if n == 0:
-        raise UsageError("A loss is the mean over rows, found none: give at least one row.")
     if weights is None:
         return None
     weights = np.asarray(weights, np.float64)
@@ -201,22 +192,17 @@ def _shares(weights: np.ndarray | None, n: int, dtype: np.dtype) -> np.ndarray |
     total = weights.sum()
     if not (np.isfinite(total) and weights.min() >= 0):
         raise UsageError("The weights of rows must be finite numbers of at least 0, found one that is not.")
-    return (weights / total if total else weights).astype(dtype)
+    return weights / total if total else weights
 
 
-def _rows_of_outputs(outputs: np.ndarray) -> tuple[int, int]:
-    if outputs.ndim != 2:
-        raise UsageError(f"A loss takes outputs of shape (rows, outputs), found {outputs.shape}: end with Dense.")
-    return outputs.shape
-
-
-def _check_labels(labels: Array, n: int, classes: int) -> None:
+def check_labels(labels: np.ndarray, n: int, classes: int) -> None:
+    """Raise UsageError unless labels are n class indices from 0 to classes − 1."""
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         raise UsageError(
             f"Labels must be {n} whole numbers, one a row, found {labels.dtype} of shape {labels.shape}: "
             "give class indices."
         )
-    if n and (labels.min() < 0 or labels.max() >= classes):
+    if labels.min() < 0 or labels.max() >= classes:
         found = labels.min() if labels.min() < 0 else labels.max()
         raise UsageError(f"Labels must be 0 to {classes - 1} for a network of {classes} outputs, found {found}.")
 
@@ -225,7 +211,7 @@ def _matching_targets(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Targets of the outputs' shape (n, k): as they are, or made of class indices (n,)."""
     n, k = outputs.shape
     if targets.ndim == 1 and k > 1:
-        _check_labels(targets, n, k)
+        check_labels(targets, n, k)
         one_hot = np.zeros(outputs.shape, outputs.dtype)
         one_hot[np.arange(n), targets] = 1
         return one_hot

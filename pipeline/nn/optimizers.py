@@ -10,6 +10,7 @@ clip_norm: gradients longer than this are shortened to it, before anything else;
 from __future__ import annotations
 
 import math
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -85,13 +86,21 @@ def _adam_step(
         p[i] -= m[i] / (np.sqrt(v[i]) + epsilon) * rate
 
 
+@dataclass(eq=False)
 class Optimizer:
     """What all optimisers share; each adds `_update`. Raises UsageError for arguments out of range."""
 
-    def __init__(self, size: int, dtype: np.dtype, *, weight_decay: float, clip_norm: float | None) -> None:
-        self.weight_decay = number("weight_decay", weight_decay, at_least=0)
-        self.clip_norm = None if clip_norm is None else number("clip_norm", clip_norm, above=0)
-        self.number = np.dtype(dtype).type
+    size: int
+    dtype: np.dtype
+    _: KW_ONLY
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        number("weight_decay", self.weight_decay, at_least=0)
+        if self.clip_norm is not None:
+            number("clip_norm", self.clip_norm, above=0)
+        self.number = np.dtype(self.dtype).type
 
     def step(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         """Move params (size,) against grads (size,), whose content is used up."""
@@ -109,31 +118,32 @@ class Optimizer:
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         raise NotImplementedError
 
+    def _zeros(self, turn: int) -> np.ndarray:
+        """(size,), for what an optimiser remembers. Params and gradients take turns 0 and 1: see aligned."""
+        array = aligned(self.size, self.dtype, turn)
+        array[...] = 0
+        return array
 
+
+@dataclass(eq=False, kw_only=True)
 class SGD(Optimizer):
     """p ← p − η·v with v ← μ·v + g; μ = 0 is plain gradient descent (Sutskever et al. 2013, as in PyTorch).
 
     nesterov: p ← p − η·(g + μ·v), the gradient as seen from where the momentum leads.
     """
 
-    def __init__(
-        self,
-        size: int,
-        dtype: np.dtype,
-        *,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(size, dtype, weight_decay=weight_decay, clip_norm=clip_norm)
-        self.momentum = number("momentum", momentum, at_least=0, below=1)
-        if not isinstance(nesterov, bool) or (nesterov and not self.momentum):
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("momentum", self.momentum, at_least=0, below=1)
+        if not isinstance(self.nesterov, bool) or (self.nesterov and not self.momentum):
             raise UsageError(
-                f"nesterov must be true with a momentum above 0, or false, found {nesterov!r} with momentum {momentum}."
+                f"nesterov must be true with a momentum above 0, or false, found {self.nesterov!r} with momentum "
+                f"{self.momentum}."
             )
-        self.nesterov = nesterov
-        self.velocity = _zeros(size, dtype, 2)
+        self.velocity = self._zeros(2)
 
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         rate = self.number(learning_rate)
@@ -143,29 +153,25 @@ class SGD(Optimizer):
             _add_scaled(params, grads, -rate)
 
 
+@dataclass(eq=False, kw_only=True)
 class RMSProp(Optimizer):
     """p ← p − η·g / (√v + ε) with v ← ρ·v + (1 − ρ)·g² (Tieleman and Hinton 2012, lecture 6.5)."""
 
-    def __init__(
-        self,
-        size: int,
-        dtype: np.dtype,
-        *,
-        rho: float = 0.99,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(size, dtype, weight_decay=weight_decay, clip_norm=clip_norm)
-        self.rho = number("rho", rho, at_least=0, below=1)
-        self.epsilon = number("epsilon", epsilon, above=0)
-        self.second = _zeros(size, dtype, 3)
+    rho: float = 0.99
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("rho", self.rho, at_least=0, below=1)
+        number("epsilon", self.epsilon, above=0)
+        self.second = self._zeros(3)
 
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         scalars = (self.rho, 1.0 - self.rho, self.epsilon, learning_rate)
         _rmsprop_step(params, grads, self.second, *map(self.number, scalars))
 
 
+@dataclass(eq=False, kw_only=True)
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, algorithm 1).
 
@@ -174,24 +180,16 @@ class Adam(Optimizer):
     η · m̂ / (√v̂ + ε) becomes η · (1 − β₁) / (1 − β₁ᵗ) / c · M / (√V + ε/c), two operations shorter.
     """
 
-    def __init__(
-        self,
-        size: int,
-        dtype: np.dtype,
-        *,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(size, dtype, weight_decay=weight_decay, clip_norm=clip_norm)
-        self.beta_1 = number("beta_1", beta_1, at_least=0, below=1)
-        self.beta_2 = number("beta_2", beta_2, at_least=0, below=1)
-        self.epsilon = number("epsilon", epsilon, above=0)
-        self.steps = 0
-        self.first = _zeros(size, dtype, 2)
-        self.second = _zeros(size, dtype, 3)
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("beta_1", self.beta_1, at_least=0, below=1)
+        number("beta_2", self.beta_2, at_least=0, below=1)
+        number("epsilon", self.epsilon, above=0)
+        self.steps, self.first, self.second = 0, self._zeros(2), self._zeros(3)
 
     def _update(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         self.steps += 1
@@ -201,42 +199,17 @@ class Adam(Optimizer):
         _adam_step(params, grads, self.first, self.second, *map(self.number, scalars))
 
 
+@dataclass(eq=False, kw_only=True)
 class AdamW(Adam):
     """Adam whose weight decay works on the weights themselves: p ← p − η·λ·p before the step of Adam.
 
     A penalty in the gradient would be divided by √v̂ like all else (Loshchilov and Hutter 2019, algorithm 2).
     """
 
-    def __init__(
-        self,
-        size: int,
-        dtype: np.dtype,
-        *,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.01,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(
-            size,
-            dtype,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-            clip_norm=clip_norm,
-        )
+    weight_decay: float = 0.01
 
     def _decay(self, params: np.ndarray, grads: np.ndarray, learning_rate: float) -> None:
         params *= self.number(1.0 - learning_rate * self.weight_decay)
-
-
-def _zeros(size: int, dtype: np.dtype, turn: int) -> np.ndarray:
-    """Params and gradients take turns 0 and 1: see aligned."""
-    array = aligned(size, dtype, turn)
-    array[...] = 0
-    return array
 
 
 OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSProp, "adam": Adam, "adamw": AdamW}

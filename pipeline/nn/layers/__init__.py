@@ -14,24 +14,6 @@ PICTURES = (Deslant, Conv2D, MaxPool2D, AveragePool2D)
 LAYERS = {layer.__name__: layer for layer in (Flatten, Dense, *PICTURES, BatchNorm, *ACTIVATIONS, Dropout)}
 
 __all__ = [
-    "ACTIVATIONS",
-    "GELU",
-    "LAYERS",
-    "AveragePool2D",
-    "Backward",
-    "BatchNorm",
-    "Conv2D",
-    "Dense",
-    "Deslant",
-    "Dropout",
-    "Flatten",
-    "Layer",
-    "LeakyReLU",
-    "Linear",
-    "MaxPool2D",
-    "ReLU",
-    "Shape",
-    "Sigmoid",
-    "Softplus",
-    "Tanh",
-]
+    "ACTIVATIONS", "GELU", "LAYERS", "AveragePool2D", "Backward", "BatchNorm", "Conv2D", "Dense", "Deslant", "Dropout",
+    "Flatten", "Layer", "LeakyReLU", "Linear", "MaxPool2D", "ReLU", "Shape", "Sigmoid", "Softplus", "Tanh",
+]  # fmt: skip

@@ -73,9 +73,6 @@ class LeakyReLU(Layer):
         super().__init__()
         self.slope = number("LeakyReLU slope", slope, at_least=0, below=1)
 
-    def spec(self) -> dict[str, object]:
-        return {"layer": "LeakyReLU", "slope": self.slope}
-
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         slope = x.dtype.type(self.slope)
         y = np.multiply(x, slope, out=ctx.array(self, "y", x.shape, x.dtype))

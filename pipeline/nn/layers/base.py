@@ -12,6 +12,7 @@ width pictures lie in blocks (blocks.py), which those turn them into; Flatten an
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import numpy as np
@@ -49,15 +50,17 @@ class Layer:
         return {}
 
     def initialize(self, rng: np.random.Generator) -> None:
-        """Fill `params` and `state` with their first values."""
+        """Fill `params` and `state` with their first values, where these are not 0."""
 
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         """y (n, *output_shape) and the function that takes ∂L/∂y to ∂L/∂x."""
         raise NotImplementedError
 
     def spec(self) -> dict[str, object]:
-        """What rebuilds this layer: {"layer": its name, and its constructor's arguments}."""
-        return {"layer": type(self).__name__}
+        """What rebuilds this layer: {"layer": its name, and its constructor's arguments}, which it keeps by name."""
+        arguments = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
+        return {"layer": type(self).__name__, **plain}
 
     def describe(self) -> str:
         """The layer in a word, for lists: "Dense 512"."""

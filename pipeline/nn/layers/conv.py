@@ -1,11 +1,10 @@
 """Convolution, as matrix products over pictures in blocks (blocks.py).
 
-A block (height, channels, width, lanes) is first *unrolled* sideways: for each of the kernel's columns a
-copy of the block as that column sees it, (height, channels, kernel width, output width, lanes). Rows of
-pixels y … y + kernel height of it are one matrix (kernel height·channels·kernel width, output width·lanes)
-as they lie in memory, and an output row is the weights times that matrix. (3×3 kernels with stride 1 mostly go
-another way: winograd.py.) Unrolling the kernel's height as
-well (im2col) would copy kernel-height times more.
+A block (height, channels, width, lanes) is first *unrolled* sideways: for each of the kernel's columns a copy of the
+block as that column sees it, (height, channels, kernel width, output width, lanes). Rows of pixels y … y + kernel
+height of it are one matrix (kernel height·channels·kernel width, output width·lanes) as they lie in memory, and an
+output row is the weights times that matrix. Unrolling the kernel's height as well (im2col) would copy kernel-height
+times more. (3×3 kernels with stride 1 mostly go another way: winograd.py.)
 """
 
 from __future__ import annotations
@@ -92,25 +91,12 @@ class Conv2D(Layer):
         self.padding, self.init = one_of("padding", padding, PADDINGS), one_of("initializer", init, INITIALIZERS)
         self.kernel, self.stride = pair("Conv2D kernel", kernel), pair("Conv2D stride", stride)
 
-    def spec(self) -> dict[str, object]:
-        return {
-            "layer": "Conv2D",
-            "filters": self.filters,
-            "kernel": list(self.kernel),
-            "stride": list(self.stride),
-            "padding": self.padding,
-            "bias": self.bias,
-            "init": self.init,
-        }
-
     def describe(self) -> str:
         return f"Conv2D {self.filters}@{self.kernel[0]}×{self.kernel[1]}"
 
     def axes(self, height: int, width: int) -> tuple[Axis, Axis]:
-        return tuple(
-            Axis.of(size, kernel, stride, self.padding)
-            for size, kernel, stride in zip((height, width), self.kernel, self.stride, strict=True)
-        )
+        walks = zip((height, width), self.kernel, self.stride, strict=True)
+        return tuple(Axis.of(*walk, self.padding) for walk in walks)
 
     def output_shape(self, shape: Shape) -> Shape:
         _, height, width = picture_shape("Conv2D", shape)
@@ -123,17 +109,13 @@ class Conv2D(Layer):
         return (self.filters, down.outputs, across.outputs)
 
     def param_shapes(self, shape: Shape) -> dict[str, Shape]:
-        shapes: dict[str, Shape] = {"weight": (self.filters, picture_shape("Conv2D", shape)[0], *self.kernel)}
-        if self.bias:
-            shapes["bias"] = (self.filters,)
-        return shapes
+        channels = picture_shape("Conv2D", shape)[0]
+        return {"weight": (self.filters, channels, *self.kernel)} | ({"bias": (self.filters,)} if self.bias else {})
 
     def initialize(self, rng: np.random.Generator) -> None:
         weight = self.params["weight"]
         taps = self.kernel[0] * self.kernel[1]
         weight[...] = INITIALIZERS[self.init](weight.shape, weight.shape[1] * taps, self.filters * taps, rng=rng)
-        if self.bias:
-            self.params["bias"][...] = 0
 
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         to_input = way_back(x, self, ctx)
@@ -207,7 +189,7 @@ class Conv2D(Layer):
         return y, backward
 
     def _by_tiles(self, x: np.ndarray, to_input: Backward, ctx: Pass) -> tuple[np.ndarray, Backward]:
-        """The same as `forward` does, in Winograd's form (winograd.py)."""
+        """The same in Winograd's form."""
         convolution = winograd.Convolution(self, x, self.params["weight"], ctx)
 
         def backward(dy: np.ndarray) -> np.ndarray | None:

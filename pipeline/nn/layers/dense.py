@@ -40,9 +40,6 @@ class Dense(Layer):
         self.units, self.bias = whole_number("Dense: units", units), bias
         self.init = one_of("initializer", init, INITIALIZERS)
 
-    def spec(self) -> dict[str, object]:
-        return {"layer": "Dense", "units": self.units, "bias": self.bias, "init": self.init}
-
     def describe(self) -> str:
         return f"Dense {self.units}"
 
@@ -52,17 +49,12 @@ class Dense(Layer):
         return (self.units,)
 
     def param_shapes(self, shape: Shape) -> dict[str, Shape]:
-        shapes: dict[str, Shape] = {"weight": (shape[0], self.units)}
-        if self.bias:
-            shapes["bias"] = (self.units,)
-        return shapes
+        return {"weight": (shape[0], self.units)} | ({"bias": (self.units,)} if self.bias else {})
 
     def initialize(self, rng: np.random.Generator) -> None:
         weight = self.params["weight"]
         fan_in, fan_out = weight.shape
         weight[...] = INITIALIZERS[self.init](weight.shape, fan_in, fan_out, rng=rng)
-        if self.bias:
-            self.params["bias"][...] = 0
 
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         columns = x.shape[1]

@@ -56,9 +56,6 @@ class Deslant(Layer):
         super().__init__()
         self.limit = number("Deslant: limit", limit, above=0, at_most=4)
 
-    def spec(self) -> dict[str, object]:
-        return {"layer": "Deslant", "limit": self.limit}
-
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 2:
             raise UsageError(f"Deslant takes pictures (height, width), found shape {shape}: put it first of all.")

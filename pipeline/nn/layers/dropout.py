@@ -23,9 +23,6 @@ class Dropout(Layer):
         super().__init__()
         self.rate = number("Dropout rate", rate, at_least=0, below=1)
 
-    def spec(self) -> dict[str, object]:
-        return {"layer": "Dropout", "rate": self.rate}
-
     def describe(self) -> str:
         return f"Dropout {self.rate:g}"
 

@@ -51,9 +51,7 @@ def _stretch(y: Array, x: Array, shift: Array, factor: Array, offset: Array) -> 
             y[i, j] = (x[i, j] - shift[j]) * factor[j] + offset[j]
 
 
-def _stretch_back_arrays(
-    dx: Array, dy: Array, x: Array, shift: Array, slope: Array, constant: Array, factor: Array
-) -> None:
+def _back_arrays(dx: Array, dy: Array, x: Array, shift: Array, slope: Array, constant: Array, factor: Array) -> None:
     np.subtract(x, shift, out=dx)
     dx *= slope
     dx += dy
@@ -61,7 +59,7 @@ def _stretch_back_arrays(
     dx *= factor
 
 
-@kernel(_stretch_back_arrays)
+@kernel(_back_arrays)
 def _stretch_back(dx: Array, dy: Array, x: Array, shift: Array, slope: Array, constant: Array, factor: Array) -> None:
     """dx ← ((x − shift)·slope + dy + constant)·factor."""
     for i in range(x.shape[0]):
@@ -86,9 +84,6 @@ class BatchNorm(Layer):
         self.momentum = number("BatchNorm momentum", momentum, above=0, at_most=1)
         self.epsilon = number("BatchNorm epsilon", epsilon, above=0)
 
-    def spec(self) -> dict[str, object]:
-        return {"layer": "BatchNorm", "momentum": self.momentum, "epsilon": self.epsilon}
-
     def param_shapes(self, shape: Shape) -> dict[str, Shape]:
         if len(shape) not in (1, 3):
             raise UsageError(
@@ -101,10 +96,7 @@ class BatchNorm(Layer):
         return {"mean": (shape[0],), "variance": (shape[0],)}
 
     def initialize(self, rng: np.random.Generator) -> None:
-        self.params["gamma"][...] = 1
-        self.params["beta"][...] = 0
-        self.state["mean"][...] = 0
-        self.state["variance"][...] = 1
+        self.params["gamma"][...] = self.state["variance"][...] = 1
 
     def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]
@@ -131,10 +123,10 @@ class BatchNorm(Layer):
         if ctx.train:
             mean = summed(ctx.share(blocks, lambda b, _: sums_of(_sums, xs[b]))) / m
             shift = across("shift", mean)
-            variance = (
-                summed(ctx.share(blocks, lambda b, _: sums_of(_products, xs[b], xs[b], shift, x.dtype.type(1)))) / m
-            )
-            self._remember(mean, variance * (m / max(m - 1, 1)))
+            squares = summed(ctx.share(blocks, lambda b, _: sums_of(_products, xs[b], xs[b], shift, x.dtype.type(1))))
+            variance = squares / m
+            for running, now in (("mean", mean), ("variance", variance * (m / max(m - 1, 1)))):
+                self.state[running] += self.momentum * (now - self.state[running])
         else:
             shift, variance = across("shift", self.state["mean"]), self.state["variance"].astype(np.float64)
         scale = 1 / np.sqrt(variance + self.epsilon)
@@ -156,7 +148,3 @@ class BatchNorm(Layer):
             return dx.reshape(x.shape)
 
         return y.reshape(x.shape), backward
-
-    def _remember(self, mean: np.ndarray, variance: np.ndarray) -> None:
-        for running, now in ((self.state["mean"], mean), (self.state["variance"], variance)):
-            running += self.momentum * (now - running)

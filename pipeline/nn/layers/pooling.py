@@ -29,9 +29,6 @@ class _Pool2D(Layer):
         self.size = pair(f"{name} size", size)
         self.stride = self.size if stride is None else pair(f"{name} stride", stride)
 
-    def spec(self) -> dict[str, object]:
-        return {"layer": type(self).__name__, "size": list(self.size), "stride": list(self.stride)}
-
     def describe(self) -> str:
         return f"{type(self).__name__} {self.size[0]}×{self.size[1]}"
 

@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 
-from pipeline.nn.reference.layers import Backward, Layer, Shape
+from pipeline.nn import layers as fast
+from pipeline.nn.layers import Layer
+from pipeline.nn.reference.layers import Backward
 from pipeline.nn.reference.lists import Nested, zeros
 from pipeline.nn.workspace import Pass
 
-Pair = int | tuple[int, int]
 
-
-class Conv2D(Layer):
+class Conv2D(fast.Conv2D):
     """y[f][i][j] = b[f] + Σ_{c,u,v} w[f][c][u][v] · x[c][i·stride + u][j·stride + v]; "same" adds zeros around x."""
-
-    def __init__(
-        self,
-        filters: int,
-        kernel: Pair,
-        *,
-        stride: Pair = 1,
-        padding: str = "valid",
-        bias: bool = True,
-        init: str = "he",
-    ) -> None:
-        super().__init__()
-        self.filters, self.padding, self.bias = filters, padding, bias
-        self.kernel, self.stride = _pair(kernel), _pair(stride)
-
-    def walk(self, size: int, axis: int) -> tuple[int, int]:
-        """(outputs along an axis of `size` pixels, zeros before its first pixel)."""
-        kernel, stride = self.kernel[axis], self.stride[axis]
-        if self.padding == "valid":
-            return (size - kernel) // stride + 1, 0
-        outputs = (size + stride - 1) // stride
-        return outputs, max((outputs - 1) * stride + kernel - size, 0) // 2
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (self.filters, self.walk(shape[-2], 0)[0], self.walk(shape[-1], 1)[0])
-
-    def param_shapes(self, shape: Shape) -> dict[str, Shape]:
-        channels = shape[0] if len(shape) == 3 else 1
-        shapes: dict[str, Shape] = {"weight": (self.filters, channels, *self.kernel)}
-        return shapes | ({"bias": (self.filters,)} if self.bias else {})
 
     def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         x, to_input = _with_channels(x)
@@ -70,11 +41,17 @@ class Conv2D(Layer):
 
         return y, backward
 
+    def zeros_before(self, size: int, axis: int) -> int:
+        """Zeros before the first of `size` pixels along an axis."""
+        kernel, stride = self.kernel[axis], self.stride[axis]
+        outputs = math.ceil(size / stride)
+        return max((outputs - 1) * stride + kernel - size, 0) // 2 if self.padding == "same" else 0
+
     def seen(self, picture: Nested, i: int, j: int) -> Iterator[tuple[int, int, int, int, int]]:
         """What output (i, j) sees: (channel, tap down, tap across, row, column) of pixels that exist."""
         height, width = len(picture[0]), len(picture[0][0])
-        top = i * self.stride[0] - self.walk(height, 0)[1]
-        left = j * self.stride[1] - self.walk(width, 1)[1]
+        top = i * self.stride[0] - self.zeros_before(height, 0)
+        left = j * self.stride[1] - self.zeros_before(width, 1)
         for c, u, v in _indices(len(picture), *self.kernel):
             if 0 <= top + u < height and 0 <= left + v < width:
                 yield c, u, v, top + u, left + v
@@ -82,15 +59,6 @@ class Conv2D(Layer):
 
 class Pool2D(Layer):
     """What pooling has in common: windows of `size`, each `stride` pixels from the one before."""
-
-    def __init__(self, size: Pair, *, stride: Pair | None = None) -> None:
-        super().__init__()
-        self.size = _pair(size)
-        self.stride = self.size if stride is None else _pair(stride)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        sides = [(shape[a - 2] - self.size[a]) // self.stride[a] + 1 for a in (0, 1)]
-        return (shape[0] if len(shape) == 3 else 1, *sides)
 
     def window(self, i: int, j: int) -> list[tuple[int, int]]:
         """(row, column) of the pixels of output (i, j), row by row."""
@@ -119,7 +87,7 @@ class Pool2D(Layer):
         return y, backward
 
 
-class MaxPool2D(Pool2D):
+class MaxPool2D(Pool2D, fast.MaxPool2D):
     """The largest number of each window; of several that are largest the first gets the gradient."""
 
     def pool(self, picture: Nested, window: list[tuple[int, int]]) -> tuple[float, list[float]]:
@@ -128,7 +96,7 @@ class MaxPool2D(Pool2D):
         return values[first], [1.0 if k == first else 0.0 for k in range(len(values))]
 
 
-class AveragePool2D(Pool2D):
+class AveragePool2D(Pool2D, fast.AveragePool2D):
     """The mean of each window."""
 
     def pool(self, picture: Nested, window: list[tuple[int, int]]) -> tuple[float, list[float]]:
@@ -136,10 +104,6 @@ class AveragePool2D(Pool2D):
         for row, column in window:
             total += picture[row][column]
         return total / len(window), [1 / len(window)] * len(window)
-
-
-def _pair(value: Pair) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 def _indices(*sizes: int) -> Iterator[tuple[int, ...]]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 
-from pipeline.nn.reference.layers import Backward, Layer
+from pipeline.nn import layers as fast
+from pipeline.nn.reference.layers import Backward
 from pipeline.nn.reference.lists import Nested, zeros
 from pipeline.nn.workspace import Pass
 
 STEADY = 1e-6
 
 
-class Deslant(Layer):
+class Deslant(fast.Deslant):
     """y[i][j] is x at row i and column j + a·(i − r), a the slant of the ink w = x² and r its middle row."""
-
-    def __init__(self, *, limit: float = 1.0) -> None:
-        super().__init__()
-        self.limit = limit
 
     def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         slants = [_Slant(picture) for picture in x]

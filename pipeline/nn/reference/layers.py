@@ -1,4 +1,4 @@
-"""Layers in plain loops; nn/layers has the same ones for whole arrays."""
+"""Layers in plain loops. What they take and how their parameters are shaped they have from those of nn/layers."""
 
 from __future__ import annotations
 
@@ -7,45 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.nn import layers as fast
+from pipeline.nn.layers import Layer, Shape
 from pipeline.nn.reference.lists import Nested, each, flat, shaped, zeros
 from pipeline.nn.workspace import Pass
 
 Backward = Callable[[Nested], Nested]
-Shape = tuple[int, ...]
 
 
-class Layer:
-    """Base of all layers; `params`, `grads` and `state` map names to nested lists."""
-
-    is_first = False
-
-    def __init__(self) -> None:
-        self.params: dict[str, Nested] = {}
-        self.grads: dict[str, Nested] = {}
-        self.state: dict[str, Nested] = {}
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Shape of one row's output for the shape of one row's input."""
-        return shape
-
-    def param_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """Names and shapes of the parameters for one row's input shape."""
-        return {}
-
-    def state_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """Names and shapes of what training leaves in the layer without a gradient."""
-        return {}
-
-    def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
-        """The output for a batch x, and the function that takes ∂L/∂y to ∂L/∂x."""
-        raise NotImplementedError
-
-
-class Flatten(Layer):
+class Flatten(fast.Flatten):
     """Pictures (height, width, …) become rows of numbers."""
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (math.prod(shape),)
 
     def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         shape = _shape(x)
@@ -56,18 +27,8 @@ class Flatten(Layer):
         return [flat(row) for row in x], backward
 
 
-class Dense(Layer):
+class Dense(fast.Dense):
     """y_j = Σ_i x_i · W_ij + b_j."""
-
-    def __init__(self, units: int, *, bias: bool = True, init: str = "he") -> None:
-        super().__init__()
-        self.units, self.bias = units, bias
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (self.units,)
-
-    def param_shapes(self, shape: Shape) -> dict[str, Shape]:
-        return {"weight": (shape[0], self.units)} | ({"bias": (self.units,)} if self.bias else {})
 
     def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         weight = self.params["weight"]
@@ -146,11 +107,7 @@ class ReLU(Activation):
         return 1.0 if x > 0 else 0.0
 
 
-class LeakyReLU(Activation):
-    def __init__(self, slope: float = 0.01) -> None:
-        super().__init__()
-        self.slope = slope
-
+class LeakyReLU(Activation, fast.LeakyReLU):
     def value(self, x: float) -> float:
         return x if x > 0 else self.slope * x
 
@@ -186,12 +143,8 @@ class Softplus(Activation):
         return sigmoid(x)
 
 
-class Dropout(Layer):
+class Dropout(fast.Dropout):
     """Each number becomes 0 with probability `rate`, or else is divided by 1 − rate; only in training."""
-
-    def __init__(self, rate: float = 0.5) -> None:
-        super().__init__()
-        self.rate = rate
 
     def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         if not ctx.train or self.rate == 0:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import math
 
-from pipeline.nn.reference.layers import Backward, Layer, Shape
+from pipeline.nn import layers as fast
+from pipeline.nn.reference.layers import Backward
 from pipeline.nn.reference.lists import Nested, each, flat, zeros
 from pipeline.nn.workspace import Pass
 
 
-class BatchNorm(Layer):
+class BatchNorm(fast.BatchNorm):
     """y = γ·(x − μ) / √(v + ε) + β, where μ and v are moments over the batch in training, else the running ones."""
-
-    def __init__(self, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        super().__init__()
-        self.momentum, self.epsilon = momentum, epsilon
-
-    def param_shapes(self, shape: Shape) -> dict[str, Shape]:
-        return {"gamma": (shape[0],), "beta": (shape[0],)}
-
-    def state_shapes(self, shape: Shape) -> dict[str, Shape]:
-        return {"mean": (shape[0],), "variance": (shape[0],)}
 
     def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
         channels = range(len(x[0]))
