@@ -85,8 +85,8 @@ def test_an_augmentation_is_what_recipes_may_name(quick_recipe, monkeypatch):
 
 
 def test_a_corruption_is_a_test_condition_with_a_curve_of_its_own(monkeypatch):
-    monkeypatch.setitem(corruptions.SEVERITIES, "dimmer", (0.9, 0.8, 0.7, 0.6, 0.5))
-    monkeypatch.setitem(corruptions._FUNCTIONS, "dimmer", lambda images, factor, *, rng: images * factor)
+    factors = (0.9, 0.8, 0.7, 0.6, 0.5)
+    monkeypatch.setitem(corruptions.CORRUPTIONS, "dimmer", (lambda images, factor, *, rng: images * factor, factors))
     dimmer = condition("dimmer 2")
     np.testing.assert_allclose(dimmer.apply(np.full((1, 4, 4), 255, np.uint8)), 0.8, rtol=1e-6)
     assert (dimmer.axis.kind, dimmer.axis.family, dimmer.axis.strength) == ("corruption", "dimmer", 2)

@@ -10,8 +10,7 @@ import numpy as np
 
 from pipeline.augment.noise import gaussian
 from pipeline.checks import within
-from pipeline.evaluation.robustness.adversarial import ascend
-from pipeline.evaluation.robustness.attacks import Ball, Target
+from pipeline.evaluation.robustness.attacks import Ball, Target, ascend
 from pipeline.evaluation.robustness.warps import turned_back, warp
 from pipeline.nn.network import Network
 from pipeline.web.answers import as_bytes
@@ -92,4 +91,5 @@ def attacked(network: Network, image: np.ndarray, label: int, epsilon: float) ->
     if epsilon == 0:
         return image
     clean = network.to_numbers(image[None])
-    return ascend(Target(network), clean, clean, np.array([label]), Ball("Linf", epsilon), STEPS, STEP)[0]
+    ball = Ball("Linf", epsilon)
+    return ascend(Target(network), clean, clean, np.array([label]), ball, steps=STEPS, step=STEP)[0]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
 
 from pipeline.checks import whole_number
 from pipeline.evaluation.robustness.attacks import Ball, Target
@@ -40,34 +42,31 @@ class APGD:
         for what in ("explore", "steps", "targets", "restarts"):
             whole_number(f"APGD {what}", getattr(self, what), at_least=1)
 
-    def run(
-        self, target: Target, pictures: np.ndarray, labels: np.ndarray, ball: Ball, *, rng: np.random.Generator
-    ) -> np.ndarray:
+    def run(self, target: Target, pictures: ndarray, labels: ndarray, ball: Ball, *, rng: Generator) -> ndarray:
         logits = target.logits(pictures).astype(np.float64)
         every, classes = np.arange(len(pictures)), logits.shape[1]
         others = logits.argsort(axis=1)[:, -2::-1]  # the largest is the label: all rows are read rightly
-        start = np.take_along_axis(logits, others, axis=1) - logits[every, labels][:, None]
+        first = np.take_along_axis(logits, others, axis=1) - logits[every, labels][:, None]
         reached = np.full((len(pictures), classes - 1), -np.inf)
         best, left = pictures.copy(), every
         for rank in range(classes - 1):
             towards = others[left, rank]
-            best[left], value, misread = climb_from(
-                target, pictures[left], pictures[left], labels[left], towards, ball, self.explore
+            clean = pictures[left]
+            best[left], reached[left, rank], misread = climb_from(
+                target, clean, clean, labels[left], towards, ball, self.explore
             )
-            reached[left, rank] = value
             left = left[~misread]
             if len(left) == 0:
                 return best
-        near = (-reached <= NEAR * (reached - start)).any(axis=1)
+        near = (-reached <= NEAR * (reached - first)).any(axis=1)
         left = left[near[left]]
         aims = np.take_along_axis(others, np.argsort(-reached, axis=1), axis=1)
-        for climb in range(self.restarts * (1 + min(self.targets, classes - 1))):
+        for rank in [*range(1 + min(self.targets, classes - 1))] * self.restarts:
             if len(left) == 0:
                 break
-            rank = climb % (1 + min(self.targets, classes - 1))
             clean, towards = pictures[left], aims[left, rank - 1] if rank else None
-            at = ball.clip(clean + ball.random(clean, rng=rng), clean)
-            best[left], _, misread = climb_from(target, at, clean, labels[left], towards, ball, self.steps)
+            start = ball.clip(clean + ball.random(clean, rng=rng), clean)
+            best[left], _, misread = climb_from(target, start, clean, labels[left], towards, ball, self.steps)
             left = left[~misread]
         return best
 
@@ -82,14 +81,8 @@ def checkpoints(steps: int) -> set[int]:
 
 
 def climb_from(
-    target: Target,
-    start: np.ndarray,
-    clean: np.ndarray,
-    labels: np.ndarray,
-    towards: np.ndarray | None,
-    ball: Ball,
-    steps: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    target: Target, start: ndarray, clean: ndarray, labels: ndarray, towards: ndarray | None, ball: Ball, steps: int
+) -> tuple[ndarray, ndarray, ndarray]:
     """The best pictures (n, side, side) of a climb, misread ones as they are at once; their values; which they are."""
     ends, misread, values = start.copy(), np.zeros(len(start), bool), np.zeros(len(start))
     rows = np.arange(len(start))

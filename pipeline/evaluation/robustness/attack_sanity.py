@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy import ndarray
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.crossed import SIGNIFICANCE
@@ -36,8 +37,8 @@ class Finding:
 
 def sanity_checks(
     network: Network,
-    images: np.ndarray,
-    labels: np.ndarray,
+    images: ndarray,
+    labels: ndarray,
     *,
     norm: str,
     epsilons: Sequence[float],
@@ -49,8 +50,8 @@ def sanity_checks(
 
     images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices; a few hundred rows will do.
     epsilons: at least one above 0; the attack runs at each, all else at the largest. method: the attack that a table
-    rests on, APGD where none is given; search: the blind one beside it. All attacks draw from `seed`. For other
-    networks' pictures see transfer_check. Raises UsageError for values that do not fit.
+    rests on, APGD where none is given; search: the blind one beside it. All attacks draw from `seed`. Raises
+    UsageError for values that do not fit.
     """
     method, search = method or APGD(), search or RandomSearch()
     balls = [Ball(norm, epsilon) for epsilon in sorted({0.0, *epsilons})]
@@ -58,7 +59,7 @@ def sanity_checks(
         raise UsageError(f"The checks of an attack need at least one ε above 0, found {list(epsilons)}.")
     rows, largest = len(labels), balls[-1]
 
-    def right(tried: FGSM | PGD | APGD | RandomSearch, ball: Ball, draw: int = seed) -> np.ndarray:
+    def right(tried: Method, ball: Ball, draw: int = seed) -> ndarray:
         return attack(network, images, labels, tried, ball, rng=np.random.default_rng(draw)).correct
 
     clean = int((network.logits(images).argmax(axis=1) == labels).sum())
@@ -68,33 +69,28 @@ def sanity_checks(
     grey = int(right(method, Ball("Linf", ANY_PICTURE)).sum())
     vanished = vanished_gradients(network, images, labels)
     at = f"at ε {largest.epsilon:g} in {norm}"
+    more = replace(method, restarts=method.restarts + 2)
     others = {
         "FGSM": right(FGSM(), largest),
-        f"{method.restarts + 2} restarts": right(replace(method, restarts=method.restarts + 2), largest, seed + 1),
+        f"{more.restarts} restarts": right(more, largest, seed + 1),
         "doubled steps": right(replace(method, steps=2 * method.steps), largest),
         "random search": right(search, largest),
     }
+    none = by_epsilon[0]
+    clean_words = f"clean accuracy is {_share(clean, rows)}, {method.name} with ε = 0 leaves {_share(none, rows)}."
+    grey_words = (
+        f"At ε {ANY_PICTURE:g} in Linf, where every picture may become plain grey, {method.name} leaves "
+        f"{_share(grey, rows)}; the commonest class has {_share(commonest, rows)}"
+    )
+    stuck = "." if grey <= commonest else ", more is not robustness but an attack that gets stuck."
+    masked = "." if vanished <= VANISHED else ": attacks by gradient cannot move them (masking)."
+    vanished_words = f"{100 * vanished:.2f} % of the rows have no input gradient{masked}"
     return [
-        Finding(
-            "ε = 0 equals clean accuracy",
-            by_epsilon[0] == clean,
-            f"clean accuracy is {_share(clean, rows)}, {method.name} with ε = 0 leaves {_share(by_epsilon[0], rows)}.",
-        ),
+        Finding("ε = 0 equals clean accuracy", none == clean, clean_words),
         _never_rises(balls, by_epsilon, rows, method.name),
         *(lowers(name, left[-1], other, at, method.name) for name, other in others.items()),
-        Finding(
-            "with any picture allowed, nothing is left",
-            grey <= commonest,
-            f"At ε {ANY_PICTURE:g} in Linf, where every picture may become plain grey, {method.name} leaves "
-            f"{_share(grey, rows)}; the commonest class has {_share(commonest, rows)}"
-            + ("." if grey <= commonest else ", more is not robustness but an attack that gets stuck."),
-        ),
-        Finding(
-            "gradients have not vanished",
-            vanished <= VANISHED,
-            f"{100 * vanished:.2f} % of the rows have no input gradient"
-            + ("." if vanished <= VANISHED else ": attacks by gradient cannot move them (masking)."),
-        ),
+        Finding("with any picture allowed, nothing is left", grey <= commonest, grey_words + stuck),
+        Finding("gradients have not vanished", vanished <= VANISHED, vanished_words),
     ]
 
 
@@ -111,7 +107,7 @@ def _never_rises(balls: Sequence[Ball], by_epsilon: Sequence[int], rows: int, at
     return Finding("accuracy does not rise with ε", not rises, words if rises else f"{attack_name} leaves {curve}.")
 
 
-def lowers(name: str, left: np.ndarray, other: np.ndarray, at: str, attack_name: str) -> Finding:
+def lowers(name: str, left: ndarray, other: ndarray, at: str, attack_name: str) -> Finding:
     """Whether another attack leaves clearly fewer rows right than the attack did.
 
     left, other (n,) bool: the rows that the attack, that the other left right. Failed where the other's own finds
@@ -126,21 +122,9 @@ def lowers(name: str, left: np.ndarray, other: np.ndarray, at: str, attack_name:
     return Finding(f"{name} does not leave fewer right", not weak, f"{words}.")
 
 
-def transfer_check(
-    network: Network, pictures: np.ndarray, labels: np.ndarray, left: np.ndarray, *, at: str, attack_name: str = "APGD"
-) -> Finding:
-    """Whether pictures made against another network fool this one better than its own attack did.
-
-    pictures (n, side, side) floats: attacked against the other; labels (n,); left (n,) bool: rows that the attack on
-    this network itself left right.
-    """
-    other = network.logits(pictures).argmax(axis=1) == labels
-    return lowers("transfer from another network", left, left & other, at, attack_name)
-
-
 def transfer(
-    networks: Sequence[Network], images: np.ndarray, labels: np.ndarray, method: Method, ball: Ball, *, seed: int = 0
-) -> np.ndarray:
+    networks: Sequence[Network], images: ndarray, labels: ndarray, method: Method, ball: Ball, *, seed: int = 0
+) -> ndarray:
     """(k, k) accuracies, 0 to 1: pictures attacked against network i (down) as network j (across) reads them.
 
     images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices.
@@ -156,12 +140,12 @@ def _share(count: int, rows: int) -> str:
     return f"{100 * count / rows:.2f} %"
 
 
-def vanished_gradients(network: Network, images: np.ndarray, labels: np.ndarray) -> float:
+def vanished_gradients(network: Network, images: ndarray, labels: ndarray) -> float:
     """Share of rows (0 to 1) whose input gradient is 0 in every pixel, or not a finite number in one."""
     pictures, target = check_rows(network, images, labels), Target(network)
     vanished = 0
     for start in range(0, len(pictures), PREDICT_ROWS):
         part = slice(start, start + PREDICT_ROWS)
-        largest = np.abs(target.gradient(pictures[part], labels[part])[0]).max(axis=(1, 2))
+        largest = np.abs(target.climb(pictures[part], labels[part])[1]).max(axis=(1, 2))
         vanished += int(np.sum(~(np.isfinite(largest) & (largest > 0))))
     return vanished / len(pictures)

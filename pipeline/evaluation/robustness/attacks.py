@@ -7,14 +7,16 @@ A row counts as right only if it is right both before and after, for the picture
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
 
 from pipeline.checks import number, one_of
 from pipeline.errors import UsageError
+from pipeline.nn.losses import check_labels
 from pipeline.nn.network import PREDICT_ROWS, Network
 from pipeline.nn.workspace import Pass
 
@@ -36,26 +38,22 @@ class Ball:
         one_of("norm", self.norm, NORMS)
         number("ε", self.epsilon, at_least=0)
 
-    def clip(self, pictures: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    def clip(self, pictures: ndarray, clean: ndarray) -> ndarray:
         """The pictures, brought into the ball around `clean` and into [0, 1]; a new array.
 
         Where `clean` itself is outside of [0, 1], with unclipped noise on it, up to there.
         """
-        change = pictures - clean
-        if self.norm == "Linf":
-            np.clip(change, -self.epsilon, self.epsilon, out=change)
-        else:
-            change *= np.minimum(1, self.epsilon / np.maximum(lengths(change), 1e-12))
         # Clipping to [0, 1] moves each pixel towards the clean one, so it cannot leave the ball again.
+        change = shortened(pictures - clean, self.norm, self.epsilon)
         return np.clip(clean + change, np.minimum(clean, 0), np.maximum(clean, 1))
 
-    def steepest(self, gradient: np.ndarray) -> np.ndarray:
+    def steepest(self, gradient: ndarray) -> ndarray:
         """The change of size 1 in this norm along which a function of this gradient grows fastest."""
         if self.norm == "Linf":
             return np.sign(gradient)
         return gradient / np.maximum(lengths(gradient), 1e-30)
 
-    def random(self, like: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    def random(self, like: ndarray, *, rng: Generator) -> ndarray:
         """Changes drawn uniformly from the ball."""
         if self.norm == "Linf":
             return rng.uniform(-self.epsilon, self.epsilon, like.shape).astype(like.dtype)
@@ -64,7 +62,15 @@ class Ball:
         return (change * (reach / lengths(change))).astype(like.dtype)
 
 
-def lengths(changes: np.ndarray) -> np.ndarray:
+def shortened(changes: ndarray, norm: str, epsilon: float | ndarray) -> ndarray:
+    """Changes (n, height, width), overwritten, brought to a size of at most epsilon, a number or one each (n, 1, 1)."""
+    if norm == "Linf":
+        return np.clip(changes, -epsilon, epsilon, out=changes)
+    changes *= np.minimum(1, epsilon / np.maximum(lengths(changes), 1e-12))
+    return changes
+
+
+def lengths(changes: ndarray) -> ndarray:
     """Euclidean length of each row of (n, height, width), as (n, 1, 1)."""
     return np.sqrt(np.einsum("nij,nij->n", changes, changes))[:, None, None]
 
@@ -76,19 +82,13 @@ class Target:
         self.network = network
         self._ctx = Pass(wants_input_gradient=True)
 
-    def logits(self, pictures: np.ndarray) -> np.ndarray:
+    def logits(self, pictures: ndarray) -> ndarray:
         """Logits (n, classes); the next call writes over them."""
         return self.network.forward(pictures, self._ctx)[0]
 
-    def gradient(
-        self, pictures: np.ndarray, labels: np.ndarray, towards: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`climb` without its value: the direction (n, side, side) away from the labels, and which are misread (n,)."""
-        return self.climb(pictures, labels, towards)[1:]
-
     def climb(
-        self, pictures: np.ndarray, labels: np.ndarray, towards: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self, pictures: ndarray, labels: ndarray, towards: ndarray | None = None
+    ) -> tuple[ndarray, ndarray, ndarray]:
         """What an attack makes large: its value (n,) float64 and gradient (n, side, side), and what is misread (n,).
 
         With logits z and the label y it is log Σ exp(z of all other classes) − z_y, which grows with cross-entropy;
@@ -116,16 +116,40 @@ class Target:
         return value, backward(d), wrong
 
 
+def ascend(
+    target: Target,
+    start: ndarray,
+    clean: ndarray,
+    labels: ndarray,
+    ball: Ball,
+    *,
+    steps: int,
+    step: float,
+    towards: ndarray | None = None,
+    until_misread: bool = False,
+) -> ndarray:
+    """Projected gradient descent (Madry et al. 2018, §2.1): where `steps` steps of size step·ε lead; a new array.
+
+    Inside the ball around `clean`, from `start`, up what Target.climb gives. until_misread: leave a row as soon as it
+    is misread, which is all that an attack wants; training wants the worst picture.
+    """
+    at, left = start.copy(), slice(None)
+    for _ in range(steps):
+        _, gradient, wrong = target.climb(at[left], labels[left], None if towards is None else towards[left])
+        if until_misread:
+            gradient, left = gradient[~wrong], np.arange(len(at))[left][~wrong]
+            if len(left) == 0:
+                break
+        at[left] = ball.clip(at[left] + step * ball.epsilon * ball.steepest(gradient), clean[left])
+    return at
+
+
 class Method(Protocol):
-    """An attack's own idea. `name` is what tables show."""
+    """An attack's own idea. `name` is what tables show. `run` gives proposed pictures, which the caller clips."""
 
     name: str
 
-    def run(
-        self, target: Target, pictures: np.ndarray, labels: np.ndarray, ball: Ball, *, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Proposed pictures of the same shape; whatever leaves the ball is clipped by the caller."""
-        ...
+    def run(self, target: Target, pictures: ndarray, labels: ndarray, ball: Ball, *, rng: Generator) -> ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -135,9 +159,9 @@ class Attacked:
     attack, and both before and after.
     """
 
-    pictures: np.ndarray
-    clean_correct: np.ndarray
-    correct: np.ndarray
+    pictures: ndarray
+    clean_correct: ndarray
+    correct: ndarray
 
     @property
     def accuracy(self) -> float:
@@ -146,7 +170,7 @@ class Attacked:
 
 
 def attack(
-    network: Network, images: np.ndarray, labels: np.ndarray, method: Method, ball: Ball, *, rng: np.random.Generator
+    network: Network, images: ndarray, labels: ndarray, method: Method, ball: Ball, *, rng: Generator
 ) -> Attacked:
     """Attack every row that the network reads rightly, clip to ball and [0, 1], and score.
 
@@ -158,29 +182,20 @@ def attack(
     pictures = clean.copy()
     if ball.epsilon == 0:
         return Attacked(pictures, clean_correct, clean_correct.copy())
-    target = Target(network)
-    for rows in _portions(np.flatnonzero(clean_correct)):
+    target, right = Target(network), np.flatnonzero(clean_correct)
+    for start in range(0, len(right), PREDICT_ROWS):
+        rows = right[start : start + PREDICT_ROWS]
         proposed = method.run(target, clean[rows], labels[rows], ball, rng=rng)
         pictures[rows] = ball.clip(proposed, clean[rows])
     correct = clean_correct & (network.logits(pictures).argmax(axis=1) == labels)
     return Attacked(pictures, clean_correct, correct)
 
 
-def check_rows(network: Network, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def check_rows(network: Network, images: ndarray, labels: ndarray) -> ndarray:
     """The images as floats of the network's dtype. Raises UsageError where rows, labels and network do not fit."""
     if images.ndim != 3 or len(images) == 0:
         raise UsageError(f"An attack takes pictures (n, side, side), at least one, found shape {images.shape}.")
-    classes = network.output_shape[0]
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise UsageError(
-            f"An attack on {len(images)} pictures takes as many class indices, found {labels.dtype} of shape "
-            f"{labels.shape}: give one for each picture."
-        )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise UsageError(
-            f"Labels must be class indices from 0 to {classes - 1} for a network of {classes} outputs, found "
-            f"{labels.min()} to {labels.max()}."
-        )
+    check_labels(labels, len(images), network.output_shape[0])
     pictures = network.to_numbers(images)
     if not (pictures.min() >= 0 and pictures.max() <= 1):
         raise UsageError(
@@ -188,8 +203,3 @@ def check_rows(network: Network, images: np.ndarray, labels: np.ndarray) -> np.n
             f"{pictures.max():g}: divide by the largest pixel value."
         )
     return pictures
-
-
-def _portions(rows: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), PREDICT_ROWS):
-        yield rows[start : start + PREDICT_ROWS]

@@ -9,9 +9,10 @@ they do not prove may be so too. In exact arithmetic of the weights; MARGIN is l
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from pipeline.checks import number, one_of
 from pipeline.errors import UsageError
@@ -27,17 +28,17 @@ TIGHTENED = 1024  # units of a layer up to which CROWN bounds each of them; abov
 ROWS = 32  # pictures at once
 
 
-@dataclass(frozen=True)
-class _Affine:
+class _Affine(NamedTuple):
     """y = x·weight + bias; weight (inputs, outputs) and bias (outputs,) float64."""
 
-    weight: np.ndarray
-    bias: np.ndarray
+    weight: ndarray
+    bias: ndarray
 
 
-def proven(
-    network: Network, images: np.ndarray, labels: np.ndarray, epsilon: float, *, method: str = "crown"
-) -> np.ndarray:
+Box = tuple[ndarray, ndarray]
+
+
+def proven(network: Network, images: ndarray, labels: ndarray, epsilon: float, *, method: str = "crown") -> ndarray:
     """(n,) bool: rows that are read rightly, provably, under every change of at most ε a pixel within [0, 1].
 
     images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices; method: "crown", or "ibp", which is
@@ -47,9 +48,7 @@ def proven(
     return margins(network, images, labels, epsilon, method=method) > MARGIN
 
 
-def margins(
-    network: Network, images: np.ndarray, labels: np.ndarray, epsilon: float, *, method: str = "crown"
-) -> np.ndarray:
+def margins(network: Network, images: ndarray, labels: ndarray, epsilon: float, *, method: str = "crown") -> ndarray:
     """(n,) float64: how far, at the least, the label's logit is above all others in the ε ball. Raises as `proven`."""
     one_of("method of proof", method, METHODS)
     number("ε", epsilon, at_least=0)
@@ -65,19 +64,14 @@ def margins(
         aims = np.zeros((len(part), classes, classes))
         aims -= np.eye(classes)
         aims[np.arange(len(part)), :, right] += 1
-        low = _lower(chain, before, box, aims) if method == "crown" else _interval_lower(chain, before, box, aims)
+        if method == "crown":
+            low = _lower(chain, before, box, aims)
+        else:
+            inside = tuple(np.maximum(end, 0) for end in before[-1]) if before else box
+            low = aims @ chain[-1].bias + _least(aims @ chain[-1].weight.T, inside)
         low[np.arange(len(part)), right] = np.inf
         found[start : start + ROWS] = low.min(axis=1)
     return found
-
-
-Box = tuple[np.ndarray, np.ndarray]
-
-
-def _interval(step: _Affine, box: Box) -> Box:
-    middle, reach = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
-    middle, reach = middle @ step.weight + step.bias, reach @ np.abs(step.weight)
-    return middle - reach, middle + reach
 
 
 def _hidden_bounds(chain: list[_Affine], box: Box, *, tighten: bool) -> list[Box]:
@@ -85,7 +79,9 @@ def _hidden_bounds(chain: list[_Affine], box: Box, *, tighten: bool) -> list[Box
     before: list[Box] = []
     for place, step in enumerate(chain[:-1]):
         inside = box if place == 0 else tuple(np.maximum(end, 0) for end in before[-1])
-        low, high = _interval(step, inside)
+        middle = (inside[0] + inside[1]) / 2 @ step.weight + step.bias
+        reach = (inside[1] - inside[0]) / 2 @ np.abs(step.weight)
+        low, high = middle - reach, middle + reach
         if tighten and place and step.bias.size <= TIGHTENED:
             aims = np.broadcast_to(np.eye(step.bias.size), (len(low), step.bias.size, step.bias.size))
             low = np.maximum(low, _lower(chain[: place + 1], before, box, aims))
@@ -94,18 +90,12 @@ def _hidden_bounds(chain: list[_Affine], box: Box, *, tighten: bool) -> list[Box
     return before
 
 
-def _interval_lower(chain: list[_Affine], before: list[Box], box: Box, aims: np.ndarray) -> np.ndarray:
-    inside = tuple(np.maximum(end, 0) for end in before[-1]) if before else box
-    weight, constant = aims @ chain[-1].weight.T, aims @ chain[-1].bias
-    return constant + _least(weight, inside)
-
-
-def _least(weight: np.ndarray, box: Box) -> np.ndarray:
+def _least(weight: ndarray, box: Box) -> ndarray:
     """The smallest of weight (n, aims, units) · x over x in the box: (n, aims)."""
     return (np.maximum(weight, 0) @ box[0][:, :, None] + np.minimum(weight, 0) @ box[1][:, :, None])[:, :, 0]
 
 
-def _lower(chain: list[_Affine], before: list[Box], box: Box, aims: np.ndarray) -> np.ndarray:
+def _lower(chain: list[_Affine], before: list[Box], box: Box, aims: ndarray) -> ndarray:
     """Lower bounds (n, aims) of aims (n, aims, outputs) · (the chain's output), carried back to the pixels."""
     weight, constant = aims, np.zeros(aims.shape[:2])
     for place in range(len(chain) - 1, -1, -1):
@@ -127,8 +117,8 @@ def _lower(chain: list[_Affine], before: list[Box], box: Box, aims: np.ndarray) 
 def _chain(network: Network) -> list[_Affine]:
     """The network as affine maps with a ReLU between each two. Raises UsageError where it is none."""
     chain, layers, shape = [], [], network.input_shape
-    for layer in [*network.layers, None]:
-        if layer is None or isinstance(layer, ReLU):
+    for layer in [*network.layers, ReLU()]:
+        if isinstance(layer, ReLU):
             step, shape = _written_out(layers, shape)
             chain.append(step)
             layers = []
@@ -151,9 +141,8 @@ def _written_out(layers: list[Layer], shape: tuple[int, ...]) -> tuple[_Affine, 
             f"A proof writes a layer out as {inputs:,} × {outputs:,} numbers, at most {LARGEST:,} are taken."
         )
     for made, layer in zip(part.layers, layers, strict=True):
-        for kind in ("params", "state"):
-            for name, values in getattr(layer, kind).items():
-                getattr(made, kind)[name][...] = values
+        for name, values in {**layer.params, **layer.state}.items():
+            {**made.params, **made.state}[name][...] = values
     bias = part.logits(np.zeros((1, *shape))).reshape(-1)
     weight = part.logits(np.eye(inputs).reshape(-1, *shape)).reshape(inputs, -1) - bias
     return _Affine(weight, bias), part.output_shape

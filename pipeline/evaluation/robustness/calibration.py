@@ -40,11 +40,6 @@ class Reliability:
         gaps = np.abs(self.accuracy - self.confidence)[filled]
         return float(np.average(gaps, weights=self.rows[filled]))
 
-    @property
-    def binning(self) -> str:
-        """What the ECE was measured with, for captions."""
-        return f"{len(self.rows)} bins of equal width over the largest probability"
-
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15) -> Reliability:
     """The reliability curve of probabilities (n, classes) for labels (n,) of class indices.
@@ -56,13 +51,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     rows = np.bincount(place, minlength=bins)
-    some = np.where(rows > 0, rows, np.nan)
-    return Reliability(
-        edges,
-        rows,
-        np.bincount(place, weights=confidence, minlength=bins) / some,
-        np.bincount(place, weights=correct, minlength=bins) / some,
-    )
+    sums = (np.bincount(place, weights=each, minlength=bins) for each in (confidence, correct))
+    return Reliability(edges, rows, *(each / np.where(rows > 0, rows, np.nan) for each in sums))
 
 
 @dataclass(frozen=True)
@@ -105,9 +95,9 @@ def risk_coverage(probabilities: np.ndarray, labels: np.ndarray) -> RiskCoverage
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """softmax(logits / temperature), float64, of probabilities (…, classes), which are softmax(logits)."""
-    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), SMALLEST)) / temperature
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
+    from scipy.special import softmax
+
+    return softmax(np.log(np.maximum(np.asarray(probabilities, np.float64), SMALLEST)) / temperature, axis=-1)
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -135,8 +125,8 @@ def cross_tempered(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.nd
     So what is reported of these rows was not chosen on them. Rows are halved in turn: first, third, … and the rest.
     """
     out, found = np.empty(probabilities.shape), []
-    for half in (slice(0, None, 2), slice(1, None, 2)):
-        other = slice(1, None, 2) if half.start == 0 else slice(0, None, 2)
+    halves = slice(0, None, 2), slice(1, None, 2)
+    for half, other in (halves, halves[::-1]):
         found.append(fit_temperature(probabilities[other], labels[other]))
         out[half] = tempered(probabilities[half], found[-1])
     return out, float(np.mean(found))

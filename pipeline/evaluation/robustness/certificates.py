@@ -9,14 +9,14 @@ not clipped, which the theorem needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.checks import number, whole_number
 from pipeline.errors import UsageError
-from pipeline.nn.layers import Dense, Flatten, Layer
+from pipeline.nn.layers import Dense, Flatten
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
 
@@ -100,8 +100,7 @@ def lower_bound(hits: np.ndarray, n: int, alpha: float) -> np.ndarray:
     """
     from scipy.special import betaincinv
 
-    hits = np.asarray(hits, dtype=np.float64)
-    return np.where(hits > 0, betaincinv(np.maximum(hits, 1), n - hits + 1, alpha), 0.0)
+    return np.where(hits > 0, betaincinv(np.maximum(hits, 1.0), n - hits + 1.0, alpha), 0.0)
 
 
 def _radius(votes: np.ndarray, n: int, sigma: float, alpha: float) -> np.ndarray:
@@ -111,43 +110,35 @@ def _radius(votes: np.ndarray, n: int, sigma: float, alpha: float) -> np.ndarray
 
 
 class _Sampler:
-    """Counts answers to noisy pictures. With a dense layer first, x·W + b of the rows and of the noise are apart."""
+    """Counts answers to noisy pictures. With a dense layer first, W·x + b of rows and W·x of noise are apart."""
 
     def __init__(self, network: Network, images: np.ndarray, sigma: float, threads: int) -> None:
-        self.network, self.ctx = network, Pass(threads=threads)
-        self.scale = network.dtype.type(sigma)
-        layers = network.layers
-        start = next((i for i, layer in enumerate(layers) if not isinstance(layer, Flatten)), len(layers))
-        self.dense = layers[start] if start < len(layers) and isinstance(layers[start], Dense) else None
-        rows = network.to_numbers(images)
-        if self.dense is None:
-            self.rest: list[Layer] = layers
-            self.rows = rows
-        else:
-            self.rest = layers[start + 1 :]
-            self.rows = rows.reshape(len(rows), -1) @ self.dense.params["weight"]
-            if self.dense.bias:
-                self.rows += self.dense.params["bias"]
+        self.network, self.sigma, self.ctx = network, network.dtype.type(sigma), Pass(threads=threads)
+        self.rest, self.weight, self.rows = network.layers, None, network.to_numbers(images)
+        start = next((i for i, layer in enumerate(network.layers) if not isinstance(layer, Flatten)), None)
+        if start is not None and isinstance(network.layers[start], Dense):
+            self.rest, dense = network.layers[start + 1 :], network.layers[start].params
+            self.weight = dense["weight"]
+            self.rows = self.rows.reshape(len(images), -1) @ self.weight
+            if "bias" in dense:
+                self.rows += dense["bias"]
 
     def counts(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
         """(m, classes) int64: how often each row plus one of n fresh noise pictures got each answer."""
         classes = self.network.output_shape[0]
         counts = np.zeros((len(self.rows), classes), dtype=np.int64)
         tile = max(16, TILE_NUMBERS // max(self.rows[:1].size, 1))
-        for noise in self._noise(n, rng):
+        for drawn in range(0, n, NOISE_ROWS):
+            shape = (min(NOISE_ROWS, n - drawn), *self.network.input_shape)
+            noise = rng.standard_normal(shape, dtype=self.network.dtype)
+            noise *= self.sigma
+            if self.weight is not None:
+                noise = noise.reshape(len(noise), -1) @ self.weight
             for start in range(0, len(noise), tile):
                 part = noise[start : start + tile]
                 for row, count in zip(self.rows, counts, strict=True):
                     count += np.bincount(self._answers(row, part), minlength=classes)
         return counts
-
-    def _noise(self, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """n noise pictures, or their first layer's outputs without its bias, some at a time."""
-        for start in range(0, n, NOISE_ROWS):
-            shape = (min(NOISE_ROWS, n - start), *self.network.input_shape)
-            noise = rng.standard_normal(shape, dtype=self.network.dtype)
-            noise *= self.scale
-            yield noise if self.dense is None else noise.reshape(len(noise), -1) @ self.dense.params["weight"]
 
     def _answers(self, row: np.ndarray, noise: np.ndarray) -> np.ndarray:
         x = np.add(noise, row, out=self.ctx.array(self, "noisy", noise.shape, noise.dtype))

@@ -18,7 +18,7 @@ from pipeline.augment.pixels import as_floats
 from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.grid import Axis
-from pipeline.evaluation.robustness.corruptions import SEVERITIES, check_severity, corrupt
+from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, check_severity, corrupt
 from pipeline.evaluation.robustness.warps import DIRECTIONS, FARTHEST_SHIFT, FARTHEST_TURN, TURNS, shift, turn
 
 FORMS = '"clean", "σ 0.2", "gaussian_noise 3", "shift right 4" or "turn left 5"'
@@ -59,8 +59,7 @@ class Condition:
             rng = np.random.default_rng([self.seed, round(self.strength * 1e6)])
             return gaussian(images, self.strength, rng=rng)
         if self.kind in DIRECTIONS:
-            moved = shift(images, self.kind, int(self.strength))
-            return as_floats(moved)
+            return as_floats(shift(images, self.kind, int(self.strength)))
         if self.kind.startswith("turn "):
             return turn(as_floats(images), TURNS[self.kind.removeprefix("turn ")] * self.strength)
         rng = np.random.default_rng([self.seed, *self.name.encode()])
@@ -76,7 +75,7 @@ def condition(text: str, *, seed: int = 0) -> Condition:
         return _move(*words, text, seed)
     if len(words) != 2:
         raise UsageError(f"A test condition is written as {FORMS}, found {text!r}.")
-    kind = one_of("test condition", words[0], ["σ", "sigma", *SEVERITIES])
+    kind = one_of("test condition", words[0], ["σ", "sigma", *CORRUPTIONS])
     if kind in ("σ", "sigma"):
         try:
             sigma = check_sigma(float(words[1]))

@@ -29,61 +29,14 @@ from pipeline.checks import one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness import overlays, warps
 
-MOST_SEVERE = 5
 ROWS = 1024  # pictures at once, so that memory does not grow with their number
 SIDE = 28  # the side that lengths in pixels are given for
-
-SEVERITIES: dict[str, tuple[Any, ...]] = {
-    "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),  # σ
-    "shot_noise": (60, 25, 12, 5, 3),  # photons that make a white pixel
-    "impulse_noise": (0.03, 0.06, 0.09, 0.17, 0.27),  # share of pixels made black or white
-    "speckle_noise": (0.15, 0.2, 0.35, 0.45, 0.6),  # σ as a share of the pixel's own value
-    "gaussian_blur": (1, 2, 3, 4, 6),  # σ in pixels
-    "glass_blur": ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),  # σ, farthest swap, rounds
-    "defocus_blur": ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),  # radius, σ of its edge
-    "motion_blur": ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),  # half its length, σ
-    "brightness": (0.1, 0.2, 0.3, 0.4, 0.5),  # added
-    "contrast": (0.4, 0.3, 0.2, 0.1, 0.05),  # factor of the distance from the picture's mean
-    "rotate": (0.2, 0.4, 0.6, 0.8, 1.0),  # radians
-    "scale": (0.9, 0.8, 0.7, 0.6, 0.5),  # factor
-    "shear": (0.2, 0.4, 0.6, 0.8, 1.0),  # radians
-    "translate": (1, 2, 3, 4, 5),  # pixels along both axes
-    # Displacement, its smoothing and the affine part, as shares of the side; 3 is milder than 2, as published.
-    "elastic_transform": (
-        (2, 0.7, 0.1),
-        (2, 0.08, 0.2),
-        (0.05, 0.01, 0.02),
-        (0.07, 0.01, 0.02),
-        (0.12, 0.01, 0.02),
-    ),
-    "stripe": (None,) * 5,
-    "fog": ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),  # how much, decay of the clouds' detail
-    # Mean and σ of noise, its smoothing, the bound above which it is mud, σ of the mud's edge.
-    "spatter": (
-        (0.65, 0.3, 4, 0.69, 0.6),
-        (0.65, 0.3, 3, 0.68, 0.6),
-        (0.65, 0.3, 2, 0.68, 0.5),
-        (0.65, 0.3, 1, 0.65, 1.5),
-        (0.67, 0.4, 1, 0.65, 1.5),
-    ),
-    "dotted_line": (None,) * 5,
-    "zigzag": (None,) * 5,
-    "canny_edges": (None,) * 5,
-    "occlusion": (4, 6, 8, 10, 12),  # side of the black square in pixels; ours
-}
-
-# The fifteen of the benchmark's files, each at the severity that they hold; where it has none, 1.
-MNIST_C = {
-    "shot_noise": 5, "impulse_noise": 4, "glass_blur": 1, "motion_blur": 1, "shear": 2, "scale": 3, "rotate": 2,
-    "brightness": 5, "translate": 3, "stripe": 1, "fog": 5, "spatter": 4, "dotted_line": 1, "zigzag": 1,
-    "canny_edges": 1,
-}  # fmt: skip
 
 
 def corrupt(images: np.ndarray, name: str, severity: int, *, rng: np.random.Generator) -> np.ndarray:
     """Corrupted pictures: a new array (n, side, side) of floats in [0, 1], for severity 0 the pictures' own values.
 
-    images: floats in [0, 1], or uint8 pixels, which give float32. name: a key of SEVERITIES.
+    images: floats in [0, 1], or uint8 pixels, which give float32. name: a key of CORRUPTIONS.
     Raises UsageError for an unknown name, a severity other than 0 … 5, and pictures that are not square.
     """
     check_severity(name, severity)
@@ -92,16 +45,17 @@ def corrupt(images: np.ndarray, name: str, severity: int, *, rng: np.random.Gene
     images = as_floats(images) if images.dtype == np.uint8 else images.copy()
     if severity == 0 or len(images) == 0:
         return images
+    function, strengths = CORRUPTIONS[name]
     for start in range(0, len(images), ROWS):
-        part = images[start : start + ROWS]
-        images[start : start + ROWS] = np.clip(_FUNCTIONS[name](part, SEVERITIES[name][severity - 1], rng=rng), 0, 1)
+        part = slice(start, start + ROWS)
+        images[part] = np.clip(function(images[part], strengths[severity - 1], rng=rng), 0, 1)
     return images
 
 
 def check_severity(name: str, severity: object) -> None:
     """Raises UsageError for an unknown corruption or a severity other than 0 … 5."""
-    one_of("corruption", name, SEVERITIES)
-    whole_number(f"The severity of {name}", severity, at_least=0, at_most=MOST_SEVERE)
+    one_of("corruption", name, CORRUPTIONS)
+    whole_number(f"The severity of {name}", severity, at_least=0, at_most=5)
 
 
 def _shot_noise(images: np.ndarray, photons: float, *, rng: np.random.Generator) -> np.ndarray:
@@ -192,27 +146,47 @@ def _occlusion(images: np.ndarray, square: float, *, rng: np.random.Generator) -
     return images
 
 
-_FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
-    "gaussian_noise": gaussian,
-    "shot_noise": _shot_noise,
-    "impulse_noise": _impulse_noise,
-    "speckle_noise": _speckle_noise,
-    "gaussian_blur": _gaussian_blur,
-    "glass_blur": _glass_blur,
-    "defocus_blur": _defocus_blur,
-    "motion_blur": _motion_blur,
-    "brightness": _brightness,
-    "contrast": _contrast,
-    "rotate": warps.rotate,
-    "scale": warps.scale,
-    "shear": warps.shear,
-    "translate": warps.translate,
-    "elastic_transform": warps.elastic,
-    "stripe": overlays.stripe,
-    "fog": overlays.fog,
-    "spatter": overlays.spatter,
-    "dotted_line": overlays.dotted_line,
-    "zigzag": overlays.zigzag,
-    "canny_edges": overlays.canny_edges,
-    "occlusion": _occlusion,
-}
+# Of each corruption its function, and the strengths of the five severities.
+CORRUPTIONS: dict[str, tuple[Callable[..., np.ndarray], tuple[Any, ...]]] = {
+    "gaussian_noise": (gaussian, (0.08, 0.12, 0.18, 0.26, 0.38)),  # σ
+    "shot_noise": (_shot_noise, (60, 25, 12, 5, 3)),  # photons that make a white pixel
+    "impulse_noise": (_impulse_noise, (0.03, 0.06, 0.09, 0.17, 0.27)),  # share of pixels made black or white
+    "speckle_noise": (_speckle_noise, (0.15, 0.2, 0.35, 0.45, 0.6)),  # σ as a share of the pixel's own value
+    "gaussian_blur": (_gaussian_blur, (1, 2, 3, 4, 6)),  # σ in pixels
+    # σ, farthest swap, rounds
+    "glass_blur": (_glass_blur, ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))),
+    "defocus_blur": (_defocus_blur, ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))),  # radius, σ of its edge
+    "motion_blur": (_motion_blur, ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))),  # half its length, σ
+    "brightness": (_brightness, (0.1, 0.2, 0.3, 0.4, 0.5)),  # added
+    "contrast": (_contrast, (0.4, 0.3, 0.2, 0.1, 0.05)),  # factor of the distance from the picture's mean
+    "rotate": (warps.rotate, (0.2, 0.4, 0.6, 0.8, 1.0)),  # radians
+    "scale": (warps.scale, (0.9, 0.8, 0.7, 0.6, 0.5)),  # factor
+    "shear": (warps.shear, (0.2, 0.4, 0.6, 0.8, 1.0)),  # radians
+    "translate": (warps.translate, (1, 2, 3, 4, 5)),  # pixels along both axes
+    # Displacement, its smoothing and the affine part, as shares of the side; 3 is milder than 2, as published.
+    "elastic_transform": (
+        warps.elastic,
+        ((2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02)),
+    ),
+    "stripe": (overlays.stripe, (None,) * 5),
+    "fog": (overlays.fog, ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4))),  # how much, how smooth
+    # Mean and σ of noise, its smoothing, the bound above which it is mud, σ of the mud's edge.
+    "spatter": (
+        overlays.spatter,
+        (
+            (0.65, 0.3, 4, 0.69, 0.6), (0.65, 0.3, 3, 0.68, 0.6), (0.65, 0.3, 2, 0.68, 0.5), (0.65, 0.3, 1, 0.65, 1.5),
+            (0.67, 0.4, 1, 0.65, 1.5),
+        ),
+    ),
+    "dotted_line": (overlays.dotted_line, (None,) * 5),
+    "zigzag": (overlays.zigzag, (None,) * 5),
+    "canny_edges": (overlays.canny_edges, (None,) * 5),
+    "occlusion": (_occlusion, (4, 6, 8, 10, 12)),  # side of the black square in pixels; ours
+}  # fmt: skip
+
+# The fifteen of the benchmark's files, each at the severity that they hold; where it has none, 1.
+MNIST_C = {
+    "shot_noise": 5, "impulse_noise": 4, "glass_blur": 1, "motion_blur": 1, "shear": 2, "scale": 3, "rotate": 2,
+    "brightness": 5, "translate": 3, "stripe": 1, "fog": 5, "spatter": 4, "dotted_line": 1, "zigzag": 1,
+    "canny_edges": 1,
+}  # fmt: skip

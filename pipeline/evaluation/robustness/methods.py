@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
 
 from pipeline.checks import number, one_of, whole_number
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.apgd import APGD
-from pipeline.evaluation.robustness.attacks import Ball, Target, lengths
+from pipeline.evaluation.robustness.attacks import Ball, Target, ascend, lengths
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,8 @@ class FGSM:
 
     name = "FGSM"
 
-    def run(
-        self, target: Target, pictures: np.ndarray, labels: np.ndarray, ball: Ball, *, rng: np.random.Generator
-    ) -> np.ndarray:
-        gradient, _ = target.gradient(pictures, labels)
-        return pictures + ball.epsilon * ball.steepest(gradient)
+    def run(self, target: Target, pictures: ndarray, labels: ndarray, ball: Ball, *, rng: Generator) -> ndarray:
+        return pictures + ball.epsilon * ball.steepest(target.climb(pictures, labels)[1])
 
 
 @dataclass(frozen=True)
@@ -48,45 +47,21 @@ class PGD:
         whole_number("PGD restarts", self.restarts)
         number("PGD step", self.step, above=0)
 
-    def run(
-        self, target: Target, pictures: np.ndarray, labels: np.ndarray, ball: Ball, *, rng: np.random.Generator
-    ) -> np.ndarray:
+    def run(self, target: Target, pictures: ndarray, labels: ndarray, ball: Ball, *, rng: Generator) -> ndarray:
         ranks = target.logits(pictures).argsort(axis=1)[:, ::-1]
-        best = pictures.copy()
-        left = np.arange(len(pictures))
+        best, left = pictures.copy(), np.arange(len(pictures))
+        how = {"steps": self.steps, "step": self.step, "until_misread": True}
         for restart in range(self.restarts):
-            start, towards = pictures[left], None
+            clean = start = pictures[left]
+            towards = None
             if restart:
-                start = ball.clip(start + ball.random(start, rng=rng), start)
+                start = ball.clip(clean + ball.random(clean, rng=rng), clean)
                 towards = ranks[left, 1 + (restart - 1) % (ranks.shape[1] - 1)]
-            best[left], wrong = self._climb(target, start, pictures[left], labels[left], towards, ball)
-            left = left[~wrong]
+            best[left] = ascend(target, start, clean, labels[left], ball, towards=towards, **how)
+            left = left[target.logits(best[left]).argmax(axis=1) == labels[left]]
             if len(left) == 0:
                 break
         return best
-
-    def _climb(
-        self,
-        target: Target,
-        at: np.ndarray,
-        clean: np.ndarray,
-        labels: np.ndarray,
-        towards: np.ndarray | None,
-        ball: Ball,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Where the steps from `at` end, and which rows are misread there."""
-        left = np.arange(len(at))
-        for _ in range(self.steps):
-            gradient, wrong = target.gradient(at[left], labels[left], None if towards is None else towards[left])
-            gradient, left = gradient[~wrong], left[~wrong]
-            if len(left) == 0:
-                break
-            moved = at[left] + self.step * ball.epsilon * ball.steepest(gradient)
-            at[left] = ball.clip(moved, clean[left])
-        wrong = np.ones(len(at), dtype=bool)
-        if len(left):
-            wrong[left] = target.logits(at[left]).argmax(axis=1) != labels[left]
-        return at, wrong
 
 
 @dataclass(frozen=True)
@@ -106,9 +81,7 @@ class RandomSearch:
         whole_number("random search queries", self.queries)
         number("random search share", self.share, above=0, at_most=1)
 
-    def run(
-        self, target: Target, pictures: np.ndarray, labels: np.ndarray, ball: Ball, *, rng: np.random.Generator
-    ) -> np.ndarray:
+    def run(self, target: Target, pictures: ndarray, labels: ndarray, ball: Ball, *, rng: Generator) -> ndarray:
         n, side, _ = pictures.shape
         epsilon = pictures.dtype.type(ball.epsilon)
         # The start: stripes from top to bottom, to which convolutional networks are sensitive.
@@ -161,7 +134,7 @@ def parse_attack(text: str) -> tuple[FGSM | PGD | RandomSearch, Ball]:
     return method, Ball(words[1], epsilon)
 
 
-def _margins(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _margins(logits: ndarray, labels: ndarray) -> ndarray:
     """(n,) the label's logit less the largest other one: below 0 where misread."""
     rows = np.arange(len(labels))
     others = logits.copy()
@@ -169,7 +142,7 @@ def _margins(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return logits[rows, labels] - others.max(axis=1)
 
 
-def _windows(n: int, side: int, width: int, rng: np.random.Generator) -> np.ndarray:
+def _windows(n: int, side: int, width: int, rng: Generator) -> ndarray:
     """(n, side, side) bool: a square of that width at a random place of each picture."""
     first = rng.integers(0, side - width + 1, (2, n, 1))
     pixels = np.arange(side)

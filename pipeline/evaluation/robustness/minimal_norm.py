@@ -8,22 +8,18 @@ grows where it is not.
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
 
-from pipeline.evaluation.robustness.attacks import Ball, Target, check_rows
+from pipeline.evaluation.robustness.attacks import Ball, Target, check_rows, shortened
 from pipeline.nn.network import PREDICT_ROWS, Network
 
 SMALLEST_SHARE = 0.01  # of the first step and of the first change of ε, to which both anneal
 
 
 def minimal_distances(
-    network: Network,
-    images: np.ndarray,
-    labels: np.ndarray,
-    norm: str,
-    *,
-    steps: int = 100,
-    rng: np.random.Generator,
-) -> np.ndarray:
+    network: Network, images: ndarray, labels: ndarray, norm: str, *, steps: int = 100, rng: Generator
+) -> ndarray:
     """(n,) float64: the smallest change, in that norm ("Linf" or "L2"), that was found to make each row misread.
 
     images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices. 0 where a row is misread as it is,
@@ -43,17 +39,14 @@ def minimal_distances(
     return found
 
 
-def sizes(changes: np.ndarray, norm: str) -> np.ndarray:
+def sizes(changes: ndarray, norm: str) -> ndarray:
     """(n,) float64: the size of each of changes (n, side, side) in that norm."""
     flat = changes.reshape(len(changes), -1).astype(np.float64)
     return np.abs(flat).max(axis=1) if norm == "Linf" else np.sqrt((flat**2).sum(axis=1))
 
 
-def _descend(
-    target: Target, start: np.ndarray, clean: np.ndarray, labels: np.ndarray, norm: str, steps: int
-) -> np.ndarray:
-    nearest = np.full(len(clean), np.inf)
-    epsilon = np.full(len(clean), np.inf)
+def _descend(target: Target, start: ndarray, clean: ndarray, labels: ndarray, norm: str, steps: int) -> ndarray:
+    nearest = epsilon = np.full(len(clean), np.inf)
     at, rows = start.copy(), np.arange(len(labels))
     for number in range(steps + 1):
         logits = target.logits(at).copy()
@@ -65,26 +58,15 @@ def _descend(
         if number == steps:
             break
         share = SMALLEST_SHARE + (1 - SMALLEST_SHARE) * (1 + np.cos(np.pi * number / steps)) / 2
-        flat = np.abs(gradient.reshape(len(gradient), -1)).astype(np.float64)
-        slope = flat.sum(axis=1) if norm == "Linf" else np.sqrt((flat**2).sum(axis=1))  # the dual norm
+        # The dual norm: for L∞ the sum of the absolute slopes.
+        slope = np.abs(gradient).sum(axis=(1, 2), dtype=np.float64) if norm == "Linf" else sizes(gradient, "L2")
         # Until a mistake is found: as far as the boundary lies if the network were linear from here on.
         guess = size + np.maximum(-value, 0) / np.maximum(slope, 1e-30)
         gamma = 0.05 * share
         grown = np.where(np.isfinite(nearest), np.minimum(epsilon * (1 + gamma), nearest), guess * 1.05)
         epsilon = np.where(wrong, np.minimum(epsilon, nearest) * (1 - gamma), grown)
-        ball = Ball("L2", 1.0)
         length = np.sqrt(at[0].size) * 0.1 if norm == "Linf" else 1.0
-        step = at.dtype.type(share * length) * ball.steepest(gradient)
-        at = _project(at + step, clean, epsilon.astype(at.dtype)[:, None, None], norm)
+        step = at.dtype.type(share * length) * Ball("L2", 1.0).steepest(gradient)
+        change = shortened(at + step - clean, norm, epsilon.astype(at.dtype)[:, None, None])
+        at = np.clip(clean + change, 0, 1)
     return nearest
-
-
-def _project(pictures: np.ndarray, clean: np.ndarray, epsilon: np.ndarray, norm: str) -> np.ndarray:
-    """Into the ball of each row's own ε (n, 1, 1), and into [0, 1]."""
-    change = pictures - clean
-    if norm == "Linf":
-        change = np.clip(change, -epsilon, epsilon)
-    else:
-        length = np.sqrt((change**2).sum(axis=(1, 2), keepdims=True))
-        change = change * np.minimum(1, epsilon / np.maximum(length, 1e-12))
-    return np.clip(clean + change, 0, 1)

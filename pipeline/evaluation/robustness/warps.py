@@ -14,15 +14,9 @@ from pipeline.errors import UsageError
 
 # Down and right, in pixels.
 DIRECTIONS = {
-    "right": (0, 1),
-    "left": (0, -1),
-    "up": (-1, 0),
-    "down": (1, 0),
-    "down-right": (1, 1),
-    "down-left": (1, -1),
-    "up-right": (-1, 1),
-    "up-left": (-1, -1),
-}
+    "right": (0, 1), "left": (0, -1), "up": (-1, 0), "down": (1, 0),
+    "down-right": (1, 1), "down-left": (1, -1), "up-right": (-1, 1), "up-left": (-1, -1),
+}  # fmt: skip
 FARTHEST_SHIFT = 6
 # Clockwise or against the clock.
 TURNS = {"right": 1, "left": -1}
@@ -38,33 +32,27 @@ def shift(images: np.ndarray, direction: str, pixels: int) -> np.ndarray:
     if pixels >= side:
         raise UsageError(f"A shift by {pixels} pixels leaves nothing of a picture of {side}×{side}: shift by less.")
     down, right = (pixels * step for step in DIRECTIONS[direction])
-    out = np.zeros_like(images)
-    to_rows, from_rows = _overlap(down, side)
-    to_columns, from_columns = _overlap(right, side)
-    out[:, to_rows, to_columns] = images[:, from_rows, from_columns]
-    return out
-
-
-def _overlap(step: int, side: int) -> tuple[slice, slice]:
-    """Where to, and where from, along one axis."""
-    return slice(max(step, 0), side + min(step, 0)), slice(max(-step, 0), side + min(-step, 0))
+    wide = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels)))
+    return wide[:, pixels - down : pixels - down + side, pixels - right : pixels - right + side].copy()
 
 
 def turn(images: np.ndarray, degrees: float) -> np.ndarray:
     """Pictures (n, side, side), floats, turned clockwise about the centre by `degrees`, all of them alike."""
-    return warp(images, np.broadcast_to(turned_back(np.deg2rad(degrees)), (len(images), 2, 2)))
+    return warp(images, turned_back(np.deg2rad(degrees))[None])
 
 
-def turned_back(angle: float) -> np.ndarray:
-    """(2, 2): from a place (row, column) in a picture turned clockwise by `angle` radians to its place before."""
+def turned_back(angle: float | np.ndarray) -> np.ndarray:
+    """(2, 2): from a place (row, column) in a picture turned clockwise by `angle` radians to its place before.
+
+    For angles (n,) it is (2, 2, n).
+    """
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def rotate(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.ndarray:
     """By `angle` radians about the centre, each picture one way or the other."""
     angles = angle * _signs(len(images), rng)
-    cos, sin = np.cos(angles), np.sin(angles)
-    return warp(images, _matrices([[cos, sin], [-sin, cos]]))
+    return warp(images, np.moveaxis(turned_back(-angles), -1, 0))
 
 
 def shear(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.ndarray:
@@ -74,18 +62,20 @@ def shear(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.n
     cos(angle) apart, which stretches the picture, and −sin(angle) columns to the side.
     """
     angles = angle * _signs(len(images), rng)
-    return warp(images, _matrices([[np.cos(angles), 0], [-np.sin(angles), 1]]))
+    matrices = np.tile(np.eye(2), (len(images), 1, 1))
+    matrices[:, 0, 0], matrices[:, 1, 0] = np.cos(angles), -np.sin(angles)
+    return warp(images, matrices)
 
 
 def scale(images: np.ndarray, factor: float, *, rng: np.random.Generator) -> np.ndarray:
     """To `factor` of their size about the centre."""
-    return warp(images, np.broadcast_to(np.eye(2) / factor, (len(images), 2, 2)))
+    return warp(images, np.eye(2)[None] / factor)
 
 
 def translate(images: np.ndarray, pixels: float, *, rng: np.random.Generator) -> np.ndarray:
     """Along a diagonal, by `pixels` on both axes (scaled from side 28), each picture along one of the four."""
     steps = pixels * images.shape[1] / 28 * rng.choice((-1.0, 1.0), (len(images), 2))
-    return warp(images, np.broadcast_to(np.eye(2), (len(images), 2, 2)), steps[:, :, None, None])
+    return warp(images, np.eye(2)[None], steps[:, :, None, None])
 
 
 def elastic(images: np.ndarray, strength: tuple[float, float, float], *, rng: np.random.Generator) -> np.ndarray:
@@ -110,24 +100,17 @@ def elastic(images: np.ndarray, strength: tuple[float, float, float], *, rng: np
     return warp(images, matrices, wobble + offsets[:, :, None, None])
 
 
-def warp(images: np.ndarray, matrices: np.ndarray, steps: np.ndarray | None = None) -> np.ndarray:
+def warp(images: np.ndarray, matrices: np.ndarray, steps: np.ndarray | float = 0.0) -> np.ndarray:
     """Pictures (n, side, side) whose pixel at place p, from the centre, shows the old place M·p + step.
 
-    matrices (n, 2, 2) and steps, broadcast to (n, 2, side, side): for (row, column). A new array.
+    matrices (n or 1, 2, 2) and steps, broadcast to (n, 2, side, side): for (row, column). A new array.
     """
     n, side, _ = images.shape
     grid = np.stack(np.mgrid[:side, :side]).reshape(2, -1) - (side - 1) / 2
-    field = ((matrices - np.eye(2)) @ grid).reshape(n, 2, side, side)
-    if steps is not None:
-        field += steps
-    return distort.warp(images.copy(), np.ascontiguousarray(field.swapaxes(0, 1), np.float32))
+    field = ((matrices - np.eye(2)) @ grid).reshape(-1, 2, side, side) + steps
+    field = np.broadcast_to(field, (n, 2, side, side)).swapaxes(0, 1).astype(np.float32, order="C")
+    return distort.warp(images.copy(), field)
 
 
 def _signs(n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.choice((-1.0, 1.0), n)
-
-
-def _matrices(rows: list[list[np.ndarray | float]]) -> np.ndarray:
-    """(n, 2, 2) from the four entries, each (n,) or one number for all."""
-    entries = np.broadcast_arrays(*(entry for row in rows for entry in row))
-    return np.stack(entries, axis=-1).reshape(-1, 2, 2)

@@ -18,7 +18,7 @@ from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.grid import Axis
 from pipeline.evaluation.robustness.conditions import MOVES, Condition, condition
-from pipeline.evaluation.robustness.corruptions import MNIST_C, SEVERITIES
+from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, MNIST_C
 from pipeline.evaluation.robustness.methods import METHODS, parse_attack
 from pipeline.evaluation.robustness.warps import DIRECTIONS
 from pipeline.jobs.matrix import AttackColumn
@@ -28,7 +28,7 @@ DEFAULT = (
     "fgsm Linf 0.1, apgd Linf 0.05, apgd Linf 0.1, apgd L2 1.5"
 )
 
-NAMES = ("clean", "σ", "sigma", *MOVES, *SEVERITIES, *METHODS, "corruptions", "mnist-c")
+NAMES = ("clean", "σ", "sigma", *MOVES, *CORRUPTIONS, *METHODS, "corruptions", "mnist-c")
 
 
 def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[AttackColumn]]:
@@ -64,7 +64,7 @@ def check_fit(conditions: Sequence[Condition], side: int) -> None:
 def _expand(text: str) -> list[str]:
     words = text.split()
     if words[:1] == ["corruptions"] and len(words) == 2:
-        return [single for kind in SEVERITIES for single in _expand(f"{kind} {words[1]}")]
+        return [single for kind in CORRUPTIONS for single in _expand(f"{kind} {words[1]}")]
     if words == ["mnist-c"]:
         return [f"{kind} {severity}" for kind, severity in MNIST_C.items()]
     if words[:2] == ["shift", "all"] and len(words) == 3:

@@ -21,8 +21,8 @@ from pipeline.nn.reference.network import Network, fit
 from pipeline.nn.reference.optimizers import OPTIMIZERS
 
 _LAYERS = (
-    layers.Flatten, layers.Dense, layers.Linear, layers.Sigmoid, layers.ReLU, layers.LeakyReLU, layers.Tanh, layers.GELU,
-    layers.Softplus, layers.Dropout, deslant.Deslant, normalization.BatchNorm, convolution.Conv2D,
+    layers.Flatten, layers.Dense, layers.Linear, layers.Sigmoid, layers.ReLU, layers.LeakyReLU, layers.Tanh,
+    layers.GELU, layers.Softplus, layers.Dropout, deslant.Deslant, normalization.BatchNorm, convolution.Conv2D,
     convolution.MaxPool2D, convolution.AveragePool2D,
 )  # fmt: skip
 LAYERS = {layer.__name__: layer for layer in _LAYERS}

@@ -161,7 +161,7 @@ def test_gradients_are_pytorchs():
     network = small_net()
     images = np.random.default_rng(2).random((20, 6, 6), dtype=np.float32)
     labels = np.arange(20) % 3
-    found, wrong = Target(network).gradient(images, labels)
+    found, wrong = Target(network).climb(images, labels)[1:]
     x = torch.tensor(images, requires_grad=True)
     first, last = network.layers[1].params, network.layers[3].params
     hidden = torch.relu(x.flatten(1) @ torch.tensor(first["weight"]) + torch.tensor(first["bias"]))
@@ -197,9 +197,9 @@ def test_attacks_are_read_from_their_names():
 @pytest.mark.parametrize(
     ("images", "labels", "words"),
     [
-        (np.zeros((2, 6, 6)), np.array([0, 3]), "class indices from 0 to 2"),
-        (np.zeros((2, 6, 6)), np.array([0]), "as many class indices"),
-        (np.zeros((2, 6, 6)), np.array([0.0, 1.0]), "as many class indices"),
+        (np.zeros((2, 6, 6)), np.array([0, 3]), "Labels must be 0 to 2"),
+        (np.zeros((2, 6, 6)), np.array([0]), "whole numbers, one a row"),
+        (np.zeros((2, 6, 6)), np.array([0.0, 1.0]), "whole numbers, one a row"),
         (np.full((1, 6, 6), 255.0), np.array([0]), "floats in"),
         (np.full((1, 6, 6), np.nan), np.array([0]), "floats in"),
         (np.zeros((2, 7, 7)), np.array([0, 1]), "rows of shape"),

@@ -30,7 +30,6 @@ def test_reliability_and_ece_by_hand():
     np.testing.assert_allclose(found.accuracy[3:], [0.5, 1])
     assert np.isnan(found.accuracy[:3]).all()
     assert found.ece == pytest.approx(0.1375)
-    assert found.binning == "5 bins of equal width over the largest probability"
 
 
 def test_probabilities_that_are_the_truth_have_hardly_any_ece_and_overconfident_ones_have():

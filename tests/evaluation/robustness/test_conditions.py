@@ -10,7 +10,7 @@ import pytest
 from pipeline.augment.noise import gaussian
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.conditions import condition
-from pipeline.evaluation.robustness.corruptions import SEVERITIES, corrupt
+from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, corrupt
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (4, 12, 12), dtype=np.uint8)
 
@@ -25,7 +25,7 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (4, 12, 12), dtype=np.uint8)
         ("shift right 4", "shift right 4"),
         ("  shift  up-left   1 ", "shift up-left 1"),
         ("turn left 5", "turn left 5"),
-        *((f"{name} 3", f"{name} 3") for name in SEVERITIES),
+        *((f"{name} 3", f"{name} 3") for name in CORRUPTIONS),
     ],
 )
 def test_names_are_read(text, name):

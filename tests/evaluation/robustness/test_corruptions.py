@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness import overlays, warps
-from pipeline.evaluation.robustness.corruptions import MNIST_C, SEVERITIES, corrupt
+from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, MNIST_C, corrupt
 
 GOLDEN = Path(__file__).parent / "golden"
 GREY = np.full((200, 28, 28), 0.5, np.float32)
@@ -39,7 +39,7 @@ def spread(image: np.ndarray) -> np.ndarray:
     return np.cov(places, aweights=image.ravel(), ddof=0)
 
 
-@pytest.mark.parametrize("name", SEVERITIES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_severity_0_is_the_picture_itself_and_a_copy(name):
     images = rng(1).random((3, 28, 28), dtype=np.float32)
     before = images.copy()
@@ -51,7 +51,7 @@ def test_severity_0_is_the_picture_itself_and_a_copy(name):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    name=st.sampled_from(list(SEVERITIES)),
+    name=st.sampled_from(list(CORRUPTIONS)),
     severity=st.integers(1, 5),
     side=st.integers(8, 32),
     dtype=st.sampled_from([np.uint8, np.float32, np.float64]),
@@ -207,7 +207,7 @@ def row_of_sheet(images: np.ndarray, name: str) -> np.ndarray:
     return np.rint(255 * np.hstack(np.concatenate(strip))).astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", SEVERITIES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_golden_pictures(name):
     golden = np.asarray(Image.open(GOLDEN / f"{name}.png")).astype(int)
     images = np.stack([golden[:, :28], golden[:, 28:56]]).astype(np.uint8)
@@ -222,7 +222,7 @@ def test_a_quarter_turn_is_clockwise():
 
 
 def test_the_benchmark_has_fifteen_and_occlusion_is_not_among_them():
-    assert len(MNIST_C) == 15 and "occlusion" not in MNIST_C and MNIST_C.keys() <= SEVERITIES.keys()
+    assert len(MNIST_C) == 15 and "occlusion" not in MNIST_C and MNIST_C.keys() <= CORRUPTIONS.keys()
 
 
 def test_stripe_turns_the_outer_quarters_negative():
@@ -280,6 +280,6 @@ def test_edges_of_a_square_are_its_outline_in_every_picture_of_a_batch():
 
 
 if __name__ == "__main__":
-    for each in SEVERITIES:
+    for each in CORRUPTIONS:
         if not (GOLDEN / f"{each}.png").exists():
             Image.fromarray(row_of_sheet(digits(), each)).save(GOLDEN / f"{each}.png", optimize=True)

@@ -12,7 +12,6 @@ from pipeline.evaluation.robustness.attack_sanity import (
     lowers,
     sanity_checks,
     transfer,
-    transfer_check,
     vanished_gradients,
 )
 from pipeline.evaluation.robustness.attacks import Ball, attack
@@ -67,13 +66,7 @@ def test_a_network_that_hides_its_gradient_is_found_by_transfer():
     masked, twin = small_net(Rounding()), small_net()
     labels = twin.logits(IMAGES).argmax(axis=1)
     ball = Ball("Linf", 0.05)
-    own = attack(masked, IMAGES, labels, STRONG, ball, rng=np.random.default_rng(0)).correct
-    made = attack(twin, IMAGES, labels, STRONG, ball, rng=np.random.default_rng(0)).pictures
-    found = transfer_check(masked, made, labels, own, at="at ε 0.05 in Linf")
-    assert not found.ok and "do not believe its figures" in found.words
     honest = attack(twin, IMAGES, labels, STRONG, ball, rng=np.random.default_rng(0)).correct
-    other = attack(small_net(seed=1), IMAGES, labels, STRONG, ball, rng=np.random.default_rng(0)).pictures
-    assert transfer_check(twin, other, labels, honest, at="").ok
     both = transfer([twin, masked], IMAGES, labels, STRONG, ball)
     assert both[0, 0] == honest.mean() and both[0, 1] < both[1, 1]
 
