@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.augment.pixels import as_floats
-from pipeline.errors import UsageError
+from pipeline.checks import number, within
 from pipeline.nn.kernels import Array, kernel
 
 SIGMA_LIMIT = 2.0  # at σ = 2 three pixels of five are clipped to black or white: no picture is left
@@ -15,9 +15,7 @@ SIGMA_LIMIT = 2.0  # at σ = 2 three pixels of five are clipped to black or whit
 
 def check_sigma(sigma: float) -> float:
     """σ as a float. Raises UsageError outside [0, 2]."""
-    if not 0.0 <= sigma <= SIGMA_LIMIT:
-        raise UsageError(f"A noise level σ must lie between 0 and {SIGMA_LIMIT:g}, found {sigma}.")
-    return float(sigma)
+    return within("A noise level σ", sigma, 0, SIGMA_LIMIT)
 
 
 def gaussian(images: np.ndarray, sigma: float, *, rng: np.random.Generator) -> np.ndarray:
@@ -59,8 +57,7 @@ class NoiseOnShare:
     """
 
     def __init__(self, sigma: float, *, share: float = 0.5, clip: bool = True) -> None:
-        if not 0.0 < share <= 1.0:
-            raise UsageError(f"The noisy share of a batch must lie above 0 and at most at 1, found {share}.")
+        number("The noisy share of a batch", share, above=0, at_most=1)
         self.sigma, self.share, self.clip = check_sigma(sigma), share, clip
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.checks import within
-from pipeline.errors import UsageError
+from pipeline.checks import whole_number, within
 from pipeline.nn.kernels import Array, kernel
 
 
@@ -37,9 +36,7 @@ class RandomShift:
     """Training shifts: each picture moves by −pixels … +pixels down and right, black comes in from outside."""
 
     def __init__(self, pixels: int) -> None:
-        if pixels < 0:
-            raise UsageError(f"A shift must be at least 0 pixels, found {pixels}.")
-        self.pixels = pixels
+        self.pixels = whole_number("A shift in pixels", pixels, at_least=0)
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
         """Change the float batch (n, height, width) in place, and give it back."""

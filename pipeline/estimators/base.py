@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,21 @@ def has_epochs(estimator: Parameters) -> bool:
     return True
 
 
+def _arrays(name: str) -> property:
+    """All layers' arrays of that name: views, into which a list that is assigned is copied."""
+
+    def get(self: NetworkEstimator) -> list[np.ndarray]:
+        if "network_" not in vars(self):
+            raise AttributeError("The estimator has weights after fit only.")
+        return [layer.params[name] for layer in self.network_.layers if name in layer.params]
+
+    def put(self: NetworkEstimator, values: list[np.ndarray]) -> None:
+        for array, value in zip(get(self), values, strict=True):
+            array[...] = value
+
+    return property(get, put)
+
+
 @dataclass(repr=False, eq=False)
 class NetworkEstimator(Parameters, BaseEstimator):
     """Base of NetworkClassifier and NetworkRegressor, which add what their targets mean.
@@ -65,6 +81,11 @@ class NetworkEstimator(Parameters, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False, X_val: Any = None, y_val: Any = None
     ) -> Any:
         self.check_parameters()
+        for name in ("early_stopping", "schedule", "average_decay") if incremental else ():
+            if value := getattr(self, name):
+                raise UsageError(
+                    f"partial_fit does not support {name}={value!r}: it sees one epoch at a time; use fit."
+                )
         resuming = hasattr(self, "network_") and (incremental or self.warm_start)
         rows, y = self._validated(X, y, reset=not resuming)
         check_noise_fits(self, rows)
@@ -89,12 +110,23 @@ class NetworkEstimator(Parameters, BaseEstimator):
             self._fit_epochs(data, random, incremental=incremental)
         return self
 
-    def _refuse_partial_fit(self) -> None:
-        for name in ("early_stopping", "schedule", "average_decay"):
-            if value := getattr(self, name):
-                raise UsageError(
-                    f"partial_fit does not support {name}={value!r}: it sees one epoch at a time; use fit."
-                )
+    # What targets mean, where it is not said otherwise.
+
+    def _hits(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+        """What says which rows are right, or None."""
+        return None
+
+    def _row_weights(self, y: Any, sample_weight: np.ndarray | None) -> np.ndarray | None:
+        """What each row counts."""
+        return sample_weight
+
+    def _strata(self, targets: np.ndarray) -> np.ndarray | None:
+        """What early stopping's holdout keeps the shares of, or None."""
+        return None
+
+    def _tolerance(self, validation: TrainingData) -> float:
+        """By how much the watched figure has to improve."""
+        return self.tol
 
     def _begin(self, rows: np.ndarray, random: np.random.RandomState) -> None:
         # MLPClassifier's draws come first, so that the same random_state gives the same network; ours from a copy.
@@ -116,9 +148,9 @@ class NetworkEstimator(Parameters, BaseEstimator):
             self._say(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
             return self._stops("")
 
-        limits = {"max_iter": self.max_iter, "max_fun": self.max_fun, "tol": self.tol}
+        options = {"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol}
         regularizer = parts.L2Regularizer(self.network_, self.alpha)
-        result = minimize(self.network_, data, loss=self._loss(), regularizer=regularizer, stop=stop, **limits)
+        result = minimize(self.network_, data, self._loss(), regularizer, stop=stop, options=options)
         self.loss_ = float(result.fun)
         if not self.stop_reason_:
             self._stops(f"lbfgs: {result.message}")
@@ -206,9 +238,8 @@ class NetworkEstimator(Parameters, BaseEstimator):
     def _patience(self, validation: TrainingData | None, *, incremental: bool) -> EarlyStopping | None:
         if incremental or (self.epochs is not None and validation is None):
             return None
-        if validation is None:
-            return EarlyStopping("train_loss", epochs=self.n_iter_no_change, tolerance=self.tol)
-        return EarlyStopping(self._figure, epochs=self.n_iter_no_change, tolerance=self._tolerance(validation))
+        watched = ("train_loss", self.tol) if validation is None else (self._figure, self._tolerance(validation))
+        return EarlyStopping(watched[0], epochs=self.n_iter_no_change, tolerance=watched[1])
 
     def _given_validation(self, X_val: Any, y_val: Any) -> TrainingData | None:
         """The rows that fit was given to validate on, or None."""
@@ -283,28 +314,4 @@ class NetworkEstimator(Parameters, BaseEstimator):
         answers = self._onnx_answers(graph, graph.add_network(self.network_, x))
         return graph.model({"X": (np.float32, ["n", self.n_features_in_])}, answers, {"parameters": repr(self)})
 
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        return self._arrays("weight")
-
-    @coefs_.setter
-    def coefs_(self, values: list[np.ndarray]) -> None:
-        _copy_all(self._arrays("weight"), values)
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        return self._arrays("bias")
-
-    @intercepts_.setter
-    def intercepts_(self, values: list[np.ndarray]) -> None:
-        _copy_all(self._arrays("bias"), values)
-
-    def _arrays(self, name: str) -> list[np.ndarray]:
-        if "network_" not in vars(self):
-            raise AttributeError("The estimator has weights after fit only.")
-        return [layer.params[name] for layer in self.network_.layers if name in layer.params]
-
-
-def _copy_all(arrays: list[np.ndarray], values: list[np.ndarray]) -> None:
-    for array, value in zip(arrays, values, strict=True):
-        array[...] = value
+    coefs_, intercepts_ = _arrays("weight"), _arrays("bias")

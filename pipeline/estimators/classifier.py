@@ -45,7 +45,6 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     @available_if(has_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> NetworkClassifier:
         """One epoch over X and y, going on from before; the first call needs all `classes`, unless multi-label."""
-        self._refuse_partial_fit()
         if self.class_weight == "balanced":
             raise UsageError('partial_fit cannot know what is "balanced": give class_weight as a dictionary.')
         if classes is not None:
@@ -168,9 +167,6 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         classes, counts = np.unique(targets, return_counts=True)
         held = round(len(targets) * self.validation_fraction)
         return targets if counts.min() >= 2 and held >= len(classes) else None
-
-    def _tolerance(self, validation: TrainingData) -> float:
-        return self.tol
 
     def _validation_score(self, epoch: Epoch, validation: TrainingData) -> float:
         return epoch.validation_accuracy

@@ -17,19 +17,11 @@ if TYPE_CHECKING:
 
 
 def minimize(
-    network: Network,
-    data: TrainingData,
-    *,
-    loss: Loss,
-    regularizer: Regularizer,
-    max_iter: int,
-    max_fun: int,
-    tol: float,
-    stop: Callable[[float], bool],
+    network: Network, data: TrainingData, loss: Loss, regularizer: Regularizer, *, stop: Callable, options: dict
 ) -> OptimizeResult:
     """Train `network` in place and give SciPy's result: the last loss `fun`, whether it converged as `success`.
 
-    tol: the largest element that the gradient may have in the end. stop(loss): whether to stop after an iteration.
+    stop(loss): whether to stop after an iteration. options: SciPy's maxiter, maxfun and gtol.
     Raises DivergedError, the network then being as it was.
     """
     from scipy import optimize
@@ -52,7 +44,7 @@ def minimize(
             raise StopIteration
 
     start = network.params.astype(np.float64)
-    given = {"jac": True, "callback": after_iteration, "options": {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}}
+    given = {"jac": True, "callback": after_iteration, "options": options}
     with np.errstate(over="ignore", invalid="ignore"):
         result = optimize.minimize(value_and_gradient, start, method="L-BFGS-B", **given)
     if not np.isfinite(result.fun):

@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from numbers import Integral
 from typing import Any
 
-from pipeline.checks import number
+from pipeline.checks import number, whole_number
 from pipeline.errors import UsageError
 from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.optimizers import OPTIMIZERS
@@ -19,23 +18,14 @@ from pipeline.nn.schedules import SCHEDULES
 
 # Names that the parameter `activation` may have, and the layers behind them.
 ACTIVATIONS = {
-    "identity": None,
-    "logistic": "Sigmoid",
-    "tanh": "Tanh",
-    "relu": "ReLU",
-    "leaky_relu": "LeakyReLU",
-    "gelu": "GELU",
+    "identity": None, "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU", "leaky_relu": "LeakyReLU", "gelu": "GELU",
     "softplus": "Softplus",
-}
-SOLVERS = (*OPTIMIZERS, "lbfgs")
+}  # fmt: skip
 CHOICES = {
     "activation": tuple(ACTIVATIONS),
-    "solver": SOLVERS,
+    "solver": (*OPTIMIZERS, "lbfgs"),
     "learning_rate": ("constant", "invscaling", "adaptive"),
-    "shuffle": (True, False),
-    "warm_start": (True, False),
-    "nesterovs_momentum": (True, False),
-    "early_stopping": (True, False),
+    **dict.fromkeys(("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"), (True, False)),
     "init": ("mlp", *INITIALIZERS),
 }
 # What the optimisers, schedules and layers take, they check themselves.
@@ -47,6 +37,7 @@ RANGES = {
     "validation_fraction": {"above": 0, "below": 1},
 }
 WHOLE = ("max_iter", "max_fun", "kernel_size")
+BY_EPOCHS = ("dropout", "noise", "shift", "augment", "epochs", "schedule", "average_decay", "clip_norm")
 WHOLE_OR_NOTHING = {"epochs": None, "batch_size": "auto", "n_iter_no_change": math.inf}
 
 
@@ -119,14 +110,13 @@ class Parameters:
         for name, limits in RANGES.items():
             number(name, getattr(self, name), **limits)
         for name in WHOLE:
-            _whole(name, getattr(self, name))
+            whole_number(name, getattr(self, name))
         for name, nothing in WHOLE_OR_NOTHING.items():
             if getattr(self, name) != nothing:
-                _whole(name, getattr(self, name), f", or {nothing}")
-        for size in self.hidden_sizes:
-            _whole("hidden_layer_sizes: each", size)
-        for size in self.filters:
-            _whole("filters: each", size)
+                whole_number(f"{name}, where it is not {nothing},", getattr(self, name))
+        for name, sizes in (("hidden_layer_sizes", self.hidden_sizes), ("filters", self.filters)):
+            for size in sizes:
+                whole_number(f"{name}: each", size)
         self._check_pairs()
 
     @property
@@ -145,16 +135,9 @@ class Parameters:
             if not isinstance(self.image_shape, (tuple, list)) or len(self.image_shape) != 2:
                 raise UsageError(f"image_shape must be (height, width) in pixels, found {self.image_shape!r}.")
             for size in self.image_shape:
-                _whole("image_shape: each", size)
+                whole_number("image_shape: each", size)
         if self.shift and self.image_shape is None:
             raise UsageError("shift moves pictures: give their (height, width) as image_shape.")
-        if self.solver == "lbfgs":
-            at_random = ("dropout", "noise", "shift", "augment", "epochs", "schedule", "average_decay", "clip_norm")
-            for name in at_random:
-                if getattr(self, name):
-                    raise UsageError(f"solver lbfgs works on all rows as they are, without {name}: use adam or sgd.")
-
-
-def _whole(name: str, value: object, other: str = "") -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise UsageError(f"{name} must be a whole number of at least 1{other}, found {value!r}.")
+        for name in BY_EPOCHS if self.solver == "lbfgs" else ():
+            if getattr(self, name):
+                raise UsageError(f"solver lbfgs works on all rows as they are, without {name}: use adam or sgd.")

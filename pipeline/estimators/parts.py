@@ -33,18 +33,9 @@ def layer_specs(parameters: Parameters, outputs: int) -> list[dict[str, Any]]:
     activation = [] if name is None else [{"layer": name}]
     specs: list[dict[str, Any]] = []
     if parameters.image_shape is not None:
+        conv = {"layer": "Conv2D", "kernel": int(parameters.kernel_size), "padding": "same", "init": init}
         for filters in parameters.filters:
-            specs += [
-                {
-                    "layer": "Conv2D",
-                    "filters": int(filters),
-                    "kernel": int(parameters.kernel_size),
-                    "padding": "same",
-                    "init": init,
-                },
-                *activation,
-                {"layer": "MaxPool2D", "size": 2},
-            ]
+            specs += [{**conv, "filters": int(filters)}, *activation, {"layer": "MaxPool2D", "size": 2}]
         specs.append({"layer": "Flatten"})
     for units in parameters.hidden_sizes:
         specs += [{"layer": "Dense", "units": int(units), "init": init}, *activation]
@@ -91,13 +82,9 @@ def _taken(build: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any
 
 def make_augment(parameters: Parameters) -> Augment | None:
     """The changes to training batches, or None for none."""
-    changes: list[Augment] = []
-    if parameters.shift:
-        changes.append(RandomShift(parameters.shift))
-    if parameters.augment is not None:
-        changes.append(parameters.augment)
-    if parameters.noise:
-        changes.append(NoiseOnShare(parameters.noise))
+    shift = RandomShift(parameters.shift) if parameters.shift else None
+    noise = NoiseOnShare(parameters.noise) if parameters.noise else None
+    changes = [change for change in (shift, parameters.augment, noise) if change is not None]
     return Chain(*changes) if changes else None
 
 
@@ -168,12 +155,8 @@ class L2Regularizer:
 
     def __init__(self, network: Network, alpha: float) -> None:
         self.alpha = alpha
-        self.weights = [
-            (weight, layer.grads[name])
-            for layer in network.layers
-            for name, weight in layer.params.items()
-            if weight.ndim > 1
-        ]
+        named = ((layer, *item) for layer in network.layers for item in layer.params.items())
+        self.weights = [(weight, layer.grads[name]) for layer, name, weight in named if weight.ndim > 1]
 
     def __call__(self, batch_weight: float) -> float:
         """The penalty; its gradient is added to the layers' gradients."""

@@ -56,7 +56,6 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator, _FirstParameter):
     @available_if(has_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkRegressor:
         """One epoch over X and y, going on from before."""
-        self._refuse_partial_fit()
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -84,15 +83,6 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator, _FirstParameter):
 
     def _loss(self) -> Callable[..., tuple[float, np.ndarray]]:
         return LOSSES[self.loss]
-
-    def _hits(self) -> None:
-        return None
-
-    def _row_weights(self, y: Any, sample_weight: np.ndarray | None) -> np.ndarray | None:
-        return sample_weight
-
-    def _strata(self, targets: np.ndarray) -> None:
-        return None
 
     def _tolerance(self, validation: TrainingData) -> float:
         spread = self._spread(validation)

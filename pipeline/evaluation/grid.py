@@ -55,25 +55,23 @@ class Grid:
                     f"The grid's {field} must be one or more different names, found {list(names)}: "
                     "give every row and column its own name."
                 )
-        rows = np.shape(self.labels)[0] if np.ndim(self.labels) else 0
+        trained, conditions, rows = len(self.trained), len(self.conditions), len(self.labels)
         repeats = np.shape(self.predictions)[1] if np.ndim(self.predictions) == 4 else "R"
-        trained, conditions = len(self.trained), len(self.conditions)
-        for field, allowed in (
-            ("labels", (rows,)),
-            ("predictions", (trained, repeats, conditions, rows)),
-            ("averaged", (trained, conditions, rows)),
-        ):
+        shapes = {
+            "labels": (rows,),
+            "predictions": (trained, repeats, conditions, rows),
+            "averaged": (trained, conditions, rows),
+        }
+        for field, shape in shapes.items():
             found = getattr(self, field)
             if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu":
-                kind = found.dtype if isinstance(found, np.ndarray) else type(found).__name__
                 raise UsageError(
-                    f"The grid's {field} must be a NumPy array of integers (class indices), found {kind}: "
-                    "give classes, not probabilities."
+                    f"The grid's {field} must be a NumPy array of integers (class indices), found "
+                    f"{getattr(found, 'dtype', type(found).__name__)}: give classes, not probabilities."
                 )
-            if found.shape != allowed or 0 in found.shape:
-                sizes = " × ".join(map(str, allowed))
+            if found.shape != shape or 0 in found.shape:
                 raise UsageError(
-                    f"The grid's {field} must have the shape {sizes} and none of it empty "
+                    f"The grid's {field} must have the shape {' × '.join(map(str, shape))} and none of it empty "
                     f"({trained} trained × repeats × {conditions} conditions × holdout rows), "
                     f"found {' × '.join(map(str, found.shape))}: score every model on the same rows."
                 )

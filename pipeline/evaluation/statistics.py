@@ -85,17 +85,26 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return min(1.0, 2 * float(bdtr(min(wins, losses), wins + losses, 0.5)))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values, in the order given: below α, the claim holds for the whole family.
+class Holm(NamedTuple):
+    """Of one hypothesis of a family: its adjusted p, and how many were left when the procedure decided it."""
 
+    p: float
+    left: int
+
+
+def holm(p_values: Sequence[float]) -> list[Holm]:
+    """Holm's procedure, in the order given: where the adjusted p is below α, the claim holds for the whole family.
+
+    It stops at the first hypothesis that it keeps, and decides the others beside it.
     S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979).
     """
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for step, position in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - step) * p_values[position]))
-        adjusted[position] = largest
-    return adjusted
+    found, largest, left = {}, 0.0, len(p_values)
+    for position in sorted(range(len(p_values)), key=p_values.__getitem__):
+        p = p_values[position]
+        largest = max(largest, min(1.0, (len(p_values) - len(found)) * p))
+        found[position] = Holm(largest, left)
+        left -= p * left < SIGNIFICANCE
+    return [found[position] for position in range(len(p_values))]
 
 
 def paired_difference(correct: np.ndarray, baseline: np.ndarray, level: float = 0.95) -> Estimate:
@@ -189,38 +198,18 @@ def compare_to_baseline(grid: Grid, baseline: str, conditions: Sequence[str]) ->
     found = [paired_luck(grid.correct(row, column), grid.correct(base, column)) for row, column in pairs]
     p_values = [luck.p_value(value) for value, luck in found]
     comparisons = []
-    for (row, column), (value, luck), p, p_holm, left in zip(
-        pairs, found, p_values, holm(p_values), _left_at_decision(p_values), strict=True
-    ):
-        level = 1 - SIGNIFICANCE / left
+    for (row, column), (value, luck), p, decided in zip(pairs, found, p_values, holm(p_values), strict=True):
+        level = 1 - SIGNIFICANCE / decided.left
         half = luck.half_width(level)
+        points = Estimate(100 * value, max(100 * (value - half), -100.0), min(100 * (value + half), 100.0))
         comparisons.append(
             Comparison(
-                trained=grid.trained[row],
-                baseline=baseline,
-                condition=grid.conditions[column],
-                rows=grid.rows,
-                repeats=grid.repeats,
-                points=Estimate(100 * value, max(100 * (value - half), -100.0), min(100 * (value + half), 100.0)),
-                level=level,
-                p=p,
-                p_holm=p_holm,
-                family=len(pairs),
+                trained=grid.trained[row], baseline=baseline, condition=grid.conditions[column], rows=grid.rows,
+                repeats=grid.repeats, points=points, level=level, p=p, p_holm=decided.p, family=len(pairs),
                 detectable=100 * luck.detectable(level),
             )
-        )
+        )  # fmt: skip
     return comparisons
-
-
-def _left_at_decision(p_values: Sequence[float]) -> list[int]:
-    """How many hypotheses Holm's procedure still had when it decided each: it stops at the first that it keeps."""
-    left = [1] * len(p_values)
-    remaining = len(p_values)
-    for position in sorted(range(len(p_values)), key=p_values.__getitem__):
-        left[position] = remaining
-        if p_values[position] * remaining < SIGNIFICANCE:
-            remaining -= 1
-    return left
 
 
 def repeats_to_find(

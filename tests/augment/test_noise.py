@@ -44,7 +44,7 @@ def test_black_becomes_a_haze():
 
 @pytest.mark.parametrize("sigma", [-0.1, 2.1, float("nan"), float("inf")])
 def test_sigma_out_of_range(sigma):
-    with pytest.raises(UsageError, match="must lie between 0 and 2, found"):
+    with pytest.raises(UsageError, match="must be a number from 0 to 2, found"):
         gaussian(np.zeros((1, 2, 2)), sigma, rng=np.random.default_rng(0))
 
 

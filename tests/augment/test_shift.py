@@ -37,7 +37,7 @@ def test_black_comes_in():
 
 
 def test_negative_reach_is_refused():
-    with pytest.raises(UsageError, match="at least 0 pixels, found -1"):
+    with pytest.raises(UsageError, match="A shift in pixels must be a whole number of at least 0, found -1"):
         RandomShift(-1)
 
 

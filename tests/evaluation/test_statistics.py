@@ -135,9 +135,11 @@ def test_mcnemar_against_scipy(wins, losses):
 
 def test_holm_worked_example():
     # Wikipedia, Holm–Bonferroni method: of these four, the first and the last are rejected at 0.05.
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    found = holm([0.01, 0.04, 0.03, 0.005])
+    assert [each.p for each in found] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert [each.left for each in found] == [3, 2, 2, 4]  # 0.03 is above 0.05 / 2, where the procedure stops
     assert holm([]) == []
-    assert holm([0.6, 0.7]) == [1, 1]
+    assert [each.p for each in holm([0.6, 0.7])] == [1, 1]
 
 
 @given(st.lists(st.floats(0, 1), max_size=8), st.floats(0.001, 0.5))
@@ -148,7 +150,7 @@ def test_holm_is_the_step_down_procedure(p_values, alpha):
         if (len(p_values) - step) * p_values[position] > alpha:
             break
         rejected.add(int(position))
-    assert {position for position, p in enumerate(holm(p_values)) if p <= alpha} == rejected
+    assert {position for position, each in enumerate(holm(p_values)) if each.p <= alpha} == rejected
 
 
 def answers(*rows: str) -> np.ndarray:
@@ -295,7 +297,7 @@ def test_compare_to_baseline_by_hand():
         ("clean", "σ 0.1"), ("clean", "σ 0.2"), ("σ 0.5", "σ 0.1"), ("σ 0.5", "σ 0.2"),
     ]  # fmt: skip
     assert [each.points.value for each in found] == pytest.approx([-10, 20, 100, 100])
-    assert [each.p_holm for each in found] == pytest.approx(holm([each.p for each in found]))
+    assert [each.p_holm for each in found] == pytest.approx([each.p for each in holm([each.p for each in found])])
     assert {each.family for each in found} == {4}
     assert compare_to_baseline(grid, "σ 0.1", ["clean"])[0].trained == "σ 0"
     with pytest.raises(UsageError, match="no trained row 'none'"):

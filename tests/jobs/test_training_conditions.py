@@ -67,7 +67,7 @@ def test_distort_has_turns_and_bends():
         ("σ", "A training condition is written as"),
         ("σ much", "'σ much': a noise level σ must be a number, found 'much'."),
         ("σ 0.2 unclippd", "There is no kind of training noise 'unclippd': did you mean unclipped?"),
-        ("σ 3", "A noise level σ must lie between 0 and 2, found 3.0."),
+        ("σ 3", "A noise level σ must be a number from 0 to 2, found 3.0."),
         ("adversarial L1 0.1", "There is no norm 'L1'"),
         ("adversarial Linf -0.1", "ε must be"),
         ("adversarial Linf 0.1 0", "the steps of an attack must be a whole number from 1 to 1000, found '0'."),

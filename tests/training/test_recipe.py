@@ -78,7 +78,7 @@ def test_default_is_784_512_10():
         (changed("run", repeats=0), "repeats must be a whole number from 1 to 100, found 0."),
         (changed("run", noise=0.1), "[run]: noise must be a list (a number each), found 0.1."),
         (changed("run", noise=[0.1, 0.1]), "noise must name each one once, found 0.1, 0.1."),
-        (changed("run", noise=[3]), "A noise level σ must lie between 0 and 2, found 3"),
+        (changed("run", noise=[3]), "A noise level σ must be a number from 0 to 2, found 3"),
         (changed("run", noise=["0"]), "noise must be a list (a number each), found ['0']."),
         (changed("run", partners="distort"), "partners must be a list (a text each), found 'distort'."),
         (changed("run", views=["turn left 4"] * 2), "views must name each one once"),
