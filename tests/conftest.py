@@ -10,7 +10,9 @@ from pathlib import Path
 
 # Tests run beside one another: threads of matrix products would only wait for each other, at twice the processor time.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # a test must not reach out of the machine, whoever's idea it is
 
+import commands
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -50,6 +52,11 @@ learning_rate = 0.01
 epochs = 3
 batch_size = 32
 """
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are processors: a test waits for its processes, servers and browser a third of its time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser):
@@ -102,19 +109,12 @@ def bars():
 
 
 @pytest.fixture
-def inkproof(tmp_path):
+def inkproof(tmp_path, tmp_path_factory):
     """Runs `python main.py …` in an empty folder; gives the finished process with its texts."""
 
     def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", str(ROOT / "main.py"), *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONUTF8": "1", "COLUMNS": "100"},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=timeout,
-        )
+        texts = tmp_path_factory.mktemp("texts")
+        done = commands.run(list(arguments), tmp_path, out=texts / "out", err=texts / "err", timeout=timeout)
         done.stderr = done.stderr.replace(COMPILING, "")
         return done
 

@@ -234,22 +234,21 @@ def test_killed_in_the_middle_and_typed_again_it_ends_with_the_same_bytes(
     def start(folder):
         folder.mkdir(exist_ok=True)
         words = [*command, "--recipe", str(quick_recipe_file), "--jobs", "1", "--quiet"]
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "main.py"), *words], cwd=folder, stdout=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONUTF8": "1"},
-        )  # fmt: skip
+        return commands.start(words, folder, out=Path(os.devnull), err=Path(os.devnull))
 
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     whole = start(undisturbed)
     victim = start(killed)
     deadline = time.monotonic() + 60
     while not (list(killed.glob("runs/*/checkpoints/fits/*")) or journal_has_a_trial(killed)):
-        assert victim.poll() is None and time.monotonic() < deadline
+        assert victim.is_alive() and time.monotonic() < deadline
         time.sleep(0.005)
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
+    victim.kill()
+    victim.join()
     assert not list(killed.glob("runs/*/run.json"))
-    assert start(killed).wait() == 0 and whole.wait() == 0
+    for process in (start(killed), whole):
+        process.join()
+        assert process.exitcode == 0
     (first,), (second,) = undisturbed.glob("runs/*/run.json"), killed.glob("runs/*/run.json")
     for name in results:
         expected, found = (first.parent / name).read_bytes(), (second.parent / name).read_bytes()
