@@ -27,6 +27,7 @@ COMMANDS = {
     "report": "Write a run's report again: one HTML page with all figures and tables.",
     "recipes": "List the recipes that come along.",
     "show": "Draw a contact sheet: what a recipe's distortions and noise make of the pictures.",
+    "answer": "Answer any rows with a run's networks: labels, and probabilities.",
     "fetch": "Bring the competition's files into data/.",
     "check": "Look for faults in a submission file.",
     "submit": "Send a submission to Kaggle and wait for its score.",

@@ -17,6 +17,6 @@ sample.py        scikit-learn's 8×8 digits, written as Kaggle-format CSV
 
 from pipeline.dataset.digits import Competition, Digits
 from pipeline.dataset.extra import read_dropped, read_extra
-from pipeline.dataset.load import load
+from pipeline.dataset.load import load, read_blocks
 
-__all__ = ["Competition", "Digits", "load", "read_dropped", "read_extra"]
+__all__ = ["Competition", "Digits", "load", "read_blocks", "read_dropped", "read_extra"]

@@ -82,16 +82,23 @@ def train_layout(source: Source, header: tuple[str, ...], label_column: str | No
 
 
 def test_layout(source: Source, header: tuple[str, ...], label_column: str | None, id_column: str | None) -> Layout:
-    """Layout of test.csv: an id column where there is one, pixels else. Raises DataError."""
-    key = _find(source, header, id_column, ID_NAMES, "--id-column")
-    label = _find(source, header, None, ((label_column or "label").lower(),), "--label-column")
-    if label not in (None, key):
+    """Layout of test.csv: an id column where there is one, pixels else. Raises DataError, also for a label column."""
+    layout = rows_layout(source, header, label_column, id_column)
+    labels = set(range(len(header))) - {layout.key, *layout.pixels}
+    if labels:
         raise DataError(
-            f"{source} has a label column, {header[label]!r}, where test rows are those whose label is to be "
+            f"{source} has a label column, {header[labels.pop()]!r}, where test rows are those whose label is to be "
             "predicted: remove the column."
         )
-    # The width is not checked for being square: a difference to train.csv is the better message.
-    return Layout(header, key, tuple(i for i in range(len(header)) if i != key))
+    return layout
+
+
+def rows_layout(source: Source, header: tuple[str, ...], label_column: str | None, id_column: str | None) -> Layout:
+    """Layout of any rows: an id column and a label column, which is left out, where they are there; pixels else."""
+    key = _find(source, header, id_column, ID_NAMES, "--id-column")
+    label = _find(source, header, None, ((label_column or "label").lower(),), "--label-column")
+    # The width is not checked for being square: a difference to other rows is the better message.
+    return Layout(header, key, tuple(i for i in range(len(header)) if i not in (key, label)))
 
 
 def _find(

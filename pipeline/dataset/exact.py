@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from itertools import islice
 
 import numpy as np
 
@@ -25,6 +26,7 @@ PIXELS = {f"{value:0{width}d}": value for width in (1, 2, 3) for value in range(
 PIXELS |= {f"{value}.0": value for value in range(256)}
 """Every way to write a pixel: '7', '07' and '007' are 7, and so is '7.0', as pandas writes a column of floats."""
 
+BLOCK_ROWS = 1000
 SHOWN = 20
 """Characters of a bad cell that an error shows."""
 
@@ -94,14 +96,14 @@ def records(source: Source) -> Iterator[tuple[str, list[str]]]:
             ) from None
 
 
-def read_rows(source: Source, layout: Layout) -> tuple[np.ndarray, list[str] | None]:
-    """All rows as pixels (n, p) uint8 and the key column's cells (None without one). Raises DataError."""
-    key: list[str] = []
+def blocks(source: Source, layout: Layout, *, skip: int = 0) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """The rows after the first `skip`, a block at a time, as rows.blocks gives them. Raises DataError."""
     with closing(records(source)) as rows:
-        next(rows)
-        pixel_rows = [_read_row(cells, layout, where, key) for where, cells in rows]
-    pixels = np.frombuffer(bytearray().join(pixel_rows), np.uint8).reshape(-1, len(layout.pixels))
-    return pixels, None if layout.key is None else key
+        rows = islice(rows, 1 + skip, None)
+        while several := list(islice(rows, BLOCK_ROWS)):
+            key: list[str] = []
+            pixels = bytearray().join(_read_row(cells, layout, where, key) for where, cells in several)
+            yield np.frombuffer(pixels, np.uint8).reshape(-1, len(layout.pixels)), key
 
 
 def _read_row(row: list[str], layout: Layout, where: str, key: list[str]) -> bytes:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.dataset import arrays, kaggle_csv, sample
+from pipeline.dataset.columns import read_header, rows_layout
 from pipeline.dataset.digits import Competition
 from pipeline.dataset.kaggle_csv import CsvOptions
+from pipeline.dataset.rows import blocks
 from pipeline.dataset.slug import DEFAULT_FOLDER, named
 from pipeline.dataset.source import Source, reading, zip_members
 from pipeline.errors import DataError
@@ -50,6 +55,34 @@ def load(
             "npz archive: put Kaggle's files there, or name another place with --data."
         )
     return named(data_read, competition)
+
+
+def read_blocks(
+    data: Path | str, *, label_column: str | None = None, id_column: str | None = None
+) -> Iterator[tuple[str | None, np.ndarray, list[str]]]:
+    """The rows of a CSV, plain or in a zip, or of the test.csv in a folder, a block at a time.
+
+    Each block is the id column's name (None without one), pixels (b, p) uint8, and the ids as they stand in the file.
+    A label column is left out. Raises DataError.
+    """
+    path = Path(data)
+    source = Source(path)
+    with reading(path):
+        path.stat()
+        if path.is_dir():
+            source = Source(path / kaggle_csv.TEST)
+            source = source if source.path.exists() else Source(path / KAGGLE_ZIP)
+    if source.path.suffix == ".zip":
+        tables = {name: member for name, member in zip_members(source.path).items() if name.endswith(".csv")}
+        found = tables.get(kaggle_csv.TEST) or (next(iter(tables.values())) if len(tables) == 1 else None)
+        if found is None:
+            raise DataError(f"{path} holds {len(tables)} tables and no test.csv: put one CSV into the zip.")
+        source = found
+    with source.damage_first():
+        layout = rows_layout(source, read_header(source), label_column, id_column)
+        name = None if layout.key is None else layout.header[layout.key]
+        for pixels, ids in blocks(source, layout):
+            yield name, pixels, ids
 
 
 def _read(path: Path, options: CsvOptions) -> Competition | None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
@@ -59,19 +60,34 @@ def read_table(source: Source, layout_of: Callable[[tuple[str, ...]], Layout]) -
     """
     with source.damage_first():
         layout = layout_of(read_header(source))
-        try:
-            pixels, key = _read_plain(source, layout)
-        except NotPlain:
-            pixels, key = exact.read_rows(source, layout)
-    if not len(pixels):
+        parts = list(blocks(source, layout))
+    pixels = np.concatenate([pixels for pixels, _ in parts])
+    digest = hashlib.sha256(pixels).hexdigest()
+    if layout.key is None:
+        return Table(layout.pixel_names, pixels, None, None, digest)
+    key = key_array(list(chain.from_iterable(key for _, key in parts)))
+    return Table(layout.pixel_names, pixels, key, layout.header[layout.key], digest)
+
+
+def blocks(source: Source, layout: Layout) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """All rows of `source`, a block at a time: pixels (b, p) uint8 and the key column's cells, none without one.
+
+    Raises DataError for the first bad cell, and where there is no row.
+    """
+    done = 0
+    try:
+        for pixels, key in _plain_blocks(source, layout):
+            yield pixels, key
+            done += len(pixels)
+    except NotPlain:
+        for pixels, key in exact.blocks(source, layout, skip=done):
+            yield pixels, key
+            done += len(pixels)
+    if not done:
         raise DataError(
             f"{source} has a header but no rows below it, where one row for each picture is expected: "
             "download it again."
         )
-    digest = hashlib.sha256(pixels).hexdigest()
-    if key is None:
-        return Table(layout.pixel_names, pixels, None, None, digest)
-    return Table(layout.pixel_names, pixels, key_array(key), layout.header[layout.key], digest)
 
 
 def key_array(cells: list[str]) -> np.ndarray:
@@ -86,24 +102,18 @@ def key_array(cells: list[str]) -> np.ndarray:
     return np.array(cells, dtype=np.str_)
 
 
-def _read_plain(source: Source, layout: Layout) -> tuple[np.ndarray, list[str] | None]:
-    """All rows as pixels (n, p) uint8 and key cells. Raises NotPlain."""
-    blocks: list[np.ndarray] = [np.empty((0, len(layout.pixels)), np.uint8)]
-    key: list[str] = []
-    begin, done = time.thread_time(), 0
+def _plain_blocks(source: Source, layout: Layout) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """As `blocks`. Raises NotPlain, before the block that is not of the plain form, or beyond MAX_ROWS."""
+    begin, done, rows = time.thread_time(), 0, 0
     with source.open() as file:
         file.readline()
         for block in _whole_lines(file):
-            pixels, cells = decode(block, layout)
-            blocks.append(pixels)
-            key += cells
-            done += len(block)
+            pixels, key = decode(block, layout)
+            done, rows = done + len(block), rows + len(pixels)
             check_time(source, begin, done)
-            if len(key) > MAX_ROWS:
+            if rows > MAX_ROWS or not all(map(exact.is_key, set(key))):
                 raise NotPlain
-    if not all(map(exact.is_key, set(key))):
-        raise NotPlain
-    return np.concatenate(blocks), None if layout.key is None else key
+            yield pixels, key
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from pipeline.dataset import Competition
 from pipeline.errors import UsageError
 from pipeline.evaluation.data_look import drift, find_duplicates, find_odd
 from pipeline.evaluation.label_errors import LabelErrors, label_errors
+from pipeline.evaluation.robustness.calibration import cross_tempered
 from pipeline.jobs.out_of_fold import OUT_OF_FOLD, read_out_of_fold
 from pipeline.report.data_page import DataLook, data_page, sentences
 from pipeline.runs.ledger import Ledger
@@ -50,7 +51,9 @@ def _label_errors(run_id: str, ledger: Ledger, competition: Competition) -> Labe
     if run.data_fingerprint != competition.fingerprint:
         raise UsageError(f"Run {run.id} answered {run.data_name}, found {competition.name}: name its data with --data.")
     answers = read_out_of_fold(folder, run.results)
-    found = label_errors(answers.probabilities, answers.labels)
+    # Confident learning takes probabilities for what they say, and label smoothing makes them too modest.
+    probabilities, _ = cross_tempered(answers.probabilities, answers.labels)
+    found = label_errors(probabilities, answers.labels)
     return replace(found, rows=answers.rows[found.rows])
 
 

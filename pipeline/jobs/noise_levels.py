@@ -35,6 +35,8 @@ from pipeline.training.task import Split, TrainingResult, TrainingTask
 
 ALL_ROWS = "all rows"
 STRONG_NOISE = 0.5  # a test noise that no level is trained on by default
+TRIES = 3  # seeds of a final network
+USUAL_RATIO = 1.3  # of two networks' training errors; the loss would not do, as label smoothing lifts all of them
 VIEWS_NOTE = "Clean rows, and the submission's, are answered on average over the picture as it is and {}."
 
 
@@ -96,6 +98,8 @@ class NoiseLevels(Plan):
         final = _FinalFits(self, bench)
 
         def fold(task: TrainingTask, result: TrainingResult) -> None:
+            if not task.final:
+                final.check(task, result)
             (final if task.final else results).fold(task, result)
 
         # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
@@ -106,6 +110,10 @@ class NoiseLevels(Plan):
         if not known:
             bench.run_log.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
             bench.train(self.final_tasks(level), shared, fold, title="Training on all rows")
+        for again in range(1, TRIES):
+            if final.fallen:
+                bench.train(final.tasks_again(again), shared, fold, title="Training again with another seed")
+        final.settle()
         return self._finish(bench, results, final, grid, level, because)
 
     def final_tasks(self, level: float) -> list[TrainingTask]:
@@ -133,7 +141,7 @@ class NoiseLevels(Plan):
         notes = [VIEWS_NOTE.format(", ".join(view.name for view in views))] if views else []
         right = grid.averaged[grid.trained_index(level_name(level)), 0] == grid.labels
         doubt = suspicion(right.mean(), len(right))
-        notes += [doubt] if doubt else []
+        notes += [*([doubt] if doubt else []), *final.notes]
         comparisons = self._compare(grid)
         record = results.save(grid, comparisons, stands_for=level_name(level))
         self._write_tables(bench, grid, comparisons, notes)
@@ -190,15 +198,53 @@ class NoiseLevels(Plan):
 
 
 class _FinalFits:
-    """What the submission's networks are folded into: probabilities of the test rows, and the trained values."""
+    """What the submission's networks are folded into: probabilities of the test rows, and the trained values.
+
+    Nobody can measure them on rows that they did not see. So their training error is held against that of the networks
+    that were checked: one that falls out is trained again with another seed. notes: what was done about which.
+    """
 
     def __init__(self, plan: NoiseLevels, bench: Workbench) -> None:
         self.plan, self.folder = plan, bench.folder / "models" / "final"
         self.sum = np.zeros((plan.competition.test.n, len(plan.competition.train.classes)), np.float32)
         self.fits: list[tuple[TrainingTask, TrainingResult]] = []
         self.cpu_seconds: list[float] = []
+        self.run_log = bench.run_log
+        self.checked: dict[str, list[float]] = {}
+        self.fallen: dict[int, list[tuple[TrainingTask, TrainingResult]]] = {}
+        self.notes: list[str] = []
+
+    def check(self, task: TrainingTask, result: TrainingResult) -> None:
+        """Take in a network that was measured on the holdout."""
+        self.checked.setdefault(task.trained, []).append(_training_error(result))
 
     def fold(self, task: TrainingTask, result: TrainingResult) -> None:
+        error, worst = _training_error(result), max(self.checked[task.trained])
+        if falls_out(error, worst, self.plan.competition.train.n):
+            note = (
+                f"{task.name} ended with {error:.2%} of its training rows wrong, the checked networks with {worst:.2%}"
+            )
+            self.notes.append(f"{note} at most: trained again with another seed.")
+            self.run_log.say(self.notes[-1])
+            self.fallen.setdefault(task.repeat, []).append((task, result))
+            return
+        self.fallen.pop(task.repeat, None)
+        self._take(task, result)
+
+    def tasks_again(self, again: int) -> list[TrainingTask]:
+        """Those that fell out, from other seeds."""
+        first = [tried[0][0] for tried in self.fallen.values()]
+        return [replace(task, name=f"{task.name}, again {again}", key=(*task.key, again)) for task in first]
+
+    def settle(self) -> None:
+        """Where every seed fell out, the best of them stays."""
+        for tried in self.fallen.values():
+            task, result = min(tried, key=lambda pair: _training_error(pair[1]))
+            self.notes.append(f"All {len(tried)} seeds fell out so: {task.name}, the best of them, is submitted.")
+            self.run_log.say(self.notes[-1])
+            self._take(task, result)
+
+    def _take(self, task: TrainingTask, result: TrainingResult) -> None:
         self.sum += average_views(result.probabilities, self.plan.matrix.views)
         # The repeats' values alone, until it is known what they may be sure of.
         self.fits.append((task, replace(result, history=[], probabilities={})))
@@ -212,6 +258,16 @@ class _FinalFits:
     def save_models(self, pictures: dict[str, Any]) -> None:
         for task, result in self.fits:
             save_model(self.plan.competition, task, result, pictures, self.folder)
+
+
+def _training_error(result: TrainingResult) -> float:
+    """Share of the training rows that the last epoch got wrong."""
+    return 1 - result.history[-1].train_accuracy
+
+
+def falls_out(error: float, worst: float, rows: int) -> bool:
+    """Whether a training error is beyond that of the worst checked network by more than seeds and rows explain."""
+    return error > USUAL_RATIO * worst + 3 * (worst * (1 - worst) / rows) ** 0.5 + 0.002
 
 
 def level_name(sigma: float) -> str:

@@ -162,6 +162,11 @@ def find_pictures(names: Iterable[str]) -> Iterator[str | DataError]:
             every = glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
             found = sorted(p for p in every if Path(p).is_file())
             fault = f"No file fits the pattern {name}: check the folder and the ending."
+        elif path.suffix.lower() in (".csv", ".zip"):
+            found, fault = (
+                [],
+                f"{name} holds rows of pixels, no picture: `{COMMAND} answer RUN --data {name}` reads them.",
+            )
         else:
             found, fault = [name], ""
         yield from found or [DataError(fault)]

@@ -67,6 +67,7 @@ def data_record(competition: Competition) -> dict[str, Any]:
         "sample": competition.is_sample,
         "train": competition.train.n,
         "test": competition.test.n,
+        "columns": [competition.id_column, competition.label_column],
     }
 
 

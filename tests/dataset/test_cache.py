@@ -16,13 +16,13 @@ from pipeline.dataset import cache, load, rows
 def parses(monkeypatch):
     """Names of the files that were parsed and not taken from the cache."""
     parsed = []
-    read_plain = rows._read_plain
+    read_plain = rows._plain_blocks
 
     def spy(source, layout):
         parsed.append(source.path.name)
         return read_plain(source, layout)
 
-    monkeypatch.setattr(rows, "_read_plain", spy)
+    monkeypatch.setattr(rows, "_plain_blocks", spy)
     return parsed
 
 
@@ -127,14 +127,14 @@ def test_old_entries_and_leftovers_are_removed(folder):
 
 
 def test_file_replaced_while_it_is_read_is_not_kept(folder, monkeypatch):
-    read_plain = rows._read_plain
+    read_plain = rows._plain_blocks
 
     def replaced_meanwhile(source, layout):
         if source.path.name == "train.csv":
             source.path.write_text(TRAIN.replace("0,1,2,3", "9,9,9,99"))
         return read_plain(source, layout)
 
-    monkeypatch.setattr(rows, "_read_plain", replaced_meanwhile)
+    monkeypatch.setattr(rows, "_plain_blocks", replaced_meanwhile)
     load(folder)
     monkeypatch.undo()
     (folder / "train.csv").write_text(TRAIN)

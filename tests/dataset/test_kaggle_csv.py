@@ -144,14 +144,14 @@ def test_plain_decoding_takes_nothing_that_the_exact_reader_refuses(tmp_path_fac
     path.write_text("key,a,b\n" + text, newline="")
     source = rows.Source(path)
     try:
-        pixels, key = rows._read_plain(source, layout)
+        ((pixels, key),) = rows._plain_blocks(source, layout)
     except rows.NotPlain:
         return
-    exact_pixels, exact_key = exact.read_rows(source, layout)
+    ((exact_pixels, exact_key),) = exact.blocks(source, layout)
     assert np.array_equal(pixels, exact_pixels) and key == exact_key
 
 
 def test_plain_files_never_take_the_slow_way(folder, monkeypatch):
-    monkeypatch.setattr(exact, "read_rows", None)
+    monkeypatch.setattr(exact, "blocks", None)
     (folder / "test.csv").write_text("id,pixel0,pixel1,pixel2,pixel3\n12345,1,2,3,4\nimg_7,1,2,3,4\n")
     assert load(folder, cache=False).ids.tolist() == ["12345", "img_7"]

@@ -11,7 +11,7 @@ from pipeline.errors import StorageError
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.robustness.conditions import condition
 from pipeline.jobs import models as job_models
-from pipeline.jobs.noise_levels import NoiseLevels, choose_level
+from pipeline.jobs.noise_levels import NoiseLevels, choose_level, falls_out
 from pipeline.prediction.model_file import load
 from pipeline.runs.ledger import Ledger
 from pipeline.training import recipe
@@ -110,3 +110,32 @@ def test_views_are_averaged_for_clean_rows_and_the_submission(tmp_path, sample, 
     sentence = "are answered on average over the picture as it is and turn left 8, shift down 1."
     assert outcome.notes[0].endswith(sentence)
     assert sentence in (outcome.folder / "table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "worst", "rows", "out"),
+    [
+        (0.023, 0.014, 42_000, True),  # 97.7 % of the training rows right, where the checked network had 98.6 %
+        (0.018, 0.014, 42_000, False),
+        (0.006, 0.005, 1_400, False),
+        (0.90, 0.05, 1_400, True),
+    ],
+)
+def test_a_final_network_is_held_against_the_checked_ones(error, worst, rows, out):
+    assert falls_out(error, worst, rows) == out
+
+
+@pytest.mark.parametrize("bad", [1, 3])
+def test_a_final_network_that_falls_out_is_trained_again_from_another_seed(tmp_path, plan, do, monkeypatch, bad):
+    verdicts = iter([True] * bad + [False] * 9)
+    monkeypatch.setattr("pipeline.jobs.noise_levels.falls_out", lambda *figures: next(verdicts))
+    outcome = do(plan(sigmas=(0.0,), repeats=1), tmp_path)
+    names = [path.stem for path in (outcome.folder / "models" / "final").iterdir()]
+    notes = [note for note in outcome.notes if "trained again with another seed" in note]
+    assert len(notes) == bad and len(names) == 1
+    assert ("again" in names[0]) == (bad == 1) or bad == 3
+    if bad == 3:
+        assert outcome.notes[-1].startswith("All 3 seeds fell out so:")
+    again = load(outcome.folder / "models" / "final" / f"{names[0]}.safetensors")
+    table = (outcome.folder / "table.md").read_text(encoding="utf-8")
+    assert notes[0] in table and len(again.about["key"]) == (4 if "again" in names[0] else 3)
