@@ -21,6 +21,7 @@ class Stream(IntEnum):
     DISTORTED_HOLDOUT = 4
     FOLDS = 20
     FOLD_FITS = 21  # (seed, FOLD_FITS, member, repeat, fold)
+    LADDERS = 5  # attacks beside proofs, when all networks are trained
     SEARCH_FOLDS = 30
     SEARCH_FITS = 31  # (seed, SEARCH_FITS, fold)
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from pipeline.cli.jobs import open_job
-from pipeline.cli.options import SHARE, data_options, job_options, options, seed_option
+from pipeline.cli.jobs import open_job, say_repeats
+from pipeline.cli.options import SHARE, data_options, find_option, job_options, options, seed_option
 
 # Of the options, those that are settings of the plan under the same name.
 SETTINGS = (
     "train", "test", "repeats", "seed", "baseline", "certify", "certify_rows", "certify_samples", "certify_alpha",
+    "prove", "prove_rows",
 )  # fmt: skip
 
 TRAIN_HELP = (
@@ -39,6 +40,18 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     return parts
 
 
+def _epsilons(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...]:
+    """The numbers between commas."""
+    try:
+        epsilons = tuple(float(part) for part in value.split(",")) if value else ()
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} must be numbers separated by commas, such as 0.05,0.1.") from error
+    for epsilon in epsilons:
+        if not 0 < epsilon <= 1:
+            raise click.BadParameter(f"ε {epsilon:g} is not in the range 0<ε<=1, where black is 0 and white is 1.")
+    return epsilons
+
+
 @click.command()
 @options(
     *data_options,
@@ -55,6 +68,11 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     click.option("--certify-samples", type=click.IntRange(1), default=10_000, help="Noisy copies of each."),
     click.option("--certify-alpha", type=SHARE, default=0.001,
                  help="How probable it may be that a row's certificate is wrong."),
+    click.option("--prove", callback=_epsilons, metavar="ε,ε,…",
+                 help="Also attack, and prove, the first repeat of each row at these ε (no pixel changes by more): "
+                 "accuracy from above and below, the distance to the nearest mistake, and whom attacks fool else."),
+    click.option("--prove-rows", type=click.IntRange(1), default=200, help="Holdout rows for that."),
+    find_option,
     *job_options,
 )  # fmt: skip
 @click.pass_context
@@ -72,8 +90,10 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     outcome, data = run_job(job.plan, job.options, job.run_log), job.plan.competition
     about = {"data": data.name, "sample": data.is_sample, "width": job.run_log.console.width}
+    about["ladders"] = outcome.ladders
     found = (outcome.grid, outcome.comparisons, outcome.findings)
     job.run_log.result(terminal_matrix(*found, attacks=outcome.attacks, **about))
+    say_repeats(job, outcome, given["find"])
     print(f"Report: {outcome.folder / 'report.html'}")
 
 

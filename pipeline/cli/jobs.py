@@ -15,13 +15,25 @@ from pipeline.errors import COMMAND, counted
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition
+    from pipeline.jobs.matrix import MatrixOutcome
     from pipeline.jobs.plan import JobOptions, Plan
     from pipeline.jobs.progress import RunLog
 
 Make = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
 RUNS = Path("runs")
 # Of a job's command line, what may stand beside --resume: the rest comes from the run.
-BESIDE_RESUME = ("resume", "data", "competition", "jobs", "engine", "scheduler", "quiet", "submission", "trials")
+BESIDE_RESUME = (
+    "resume",
+    "data",
+    "competition",
+    "jobs",
+    "engine",
+    "scheduler",
+    "quiet",
+    "submission",
+    "trials",
+    "find",
+)
 SOURCE = ("data", "label_column", "id_column", "competition", "extra", "drop")  # of the options, those that name data
 
 
@@ -148,6 +160,15 @@ def introduce(competition: Competition, run_log: RunLog, *, asked: bool) -> None
         f"{competition.name}: {competition.train.n:,} labelled and {competition.test.n:,} unlabelled pictures of "
         f"{competition.train.side}×{competition.train.side}, {len(competition.train.classes)} classes"
     )
+
+
+def say_repeats(job: Job, outcome: MatrixOutcome, points: float | None) -> None:
+    """How many repeats would find a difference of so many points on clean rows, where that was asked."""
+    from pipeline.report.wording import repeats_notes
+
+    if points is not None:
+        for line in repeats_notes(outcome.grid, outcome.comparisons, points, outcome.record["fit_cpu_seconds"]):
+            print(line)
 
 
 def say_what_next(job: Job, folder: Path) -> None:

@@ -46,6 +46,10 @@ model_option = click.option(
 submission_option = click.option(
     "--submission", type=PATH, default="submissions/submission.csv", help="Where the submission is written."
 )
+find_option = click.option(
+    "--find", type=click.FloatRange(0, 100, min_open=True), metavar="POINTS",
+    help="Say how many repeats, and how long, it takes to find a difference of so many points on clean rows.",
+)  # fmt: skip
 yes_option = click.option("--yes", is_flag=True, help="Send without asking.")
 
 

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.jobs import open_job, say_what_next
-from pipeline.cli.options import PATH, SHARE, data_options, job_options, options, seed_option, submission_option
+from pipeline.cli.jobs import open_job, say_repeats, say_what_next
+from pipeline.cli.options import (
+    PATH,
+    SHARE,
+    data_options,
+    find_option,
+    job_options,
+    options,
+    seed_option,
+    submission_option,
+)
 
 if TYPE_CHECKING:
     from pipeline.cli.jobs import Job
@@ -70,6 +79,7 @@ class NoiseLevels(click.ParamType):
                  "submission; by default the one that did best on clean holdout rows, or the largest that ties with "
                  "it."),
     submission_option,
+    find_option,
     *job_options,
 )  # fmt: skip
 @click.pass_context
@@ -88,6 +98,8 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     outcome = run_job(job.plan, job.options, job.run_log)
     job.run_log.result(_results(job, outcome))
+    if job.plan.kind == "main":
+        say_repeats(job, outcome, given["find"])
     job.run_log.say(f"It took {time.perf_counter() - begin:.0f} s.")
     say_what_next(job, outcome.folder)
 
@@ -124,6 +136,8 @@ def _check_together(settings: RunSettings, given: Mapping[str, Any]) -> None:
         raise click.UsageError(
             "--submit-level chooses among noise levels, and a cross-validation has one: leave it out."
         )
+    if settings.folds and given["find"] is not None:
+        raise click.UsageError("--find compares noise levels, and a cross-validation has one: leave it out.")
     if not settings.folds and given["pseudo_labels"] is not None:
         raise click.UsageError("--pseudo-labels goes with a cross-validation: add --cv 5.")
     if given["submit_level"] is not None and given["submit_level"] not in settings.noise:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.evaluation.grid import Axis, Grid, GridFold
 from pipeline.evaluation.robustness.conditions import Condition
+from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.evaluation.statistics import Comparison
 from pipeline.jobs.models import average_views, save_model
 from pipeline.jobs.plan import Plan, Workbench
@@ -189,7 +190,8 @@ class MatrixOutcome:
     """What a matrix of networks came to.
 
     comparisons: verdicts against the baseline. attacks: columns that are attacks. findings: of their sanity checks,
-    by trained row. notes: sentences on how it answered, and why its accuracy is suspect.
+    by trained row. ladders: attacks and proofs at several ε. notes: sentences on how it answered, and why its
+    accuracy is suspect.
     """
 
     folder: Path
@@ -198,4 +200,5 @@ class MatrixOutcome:
     comparisons: Sequence[Comparison]
     attacks: Sequence[str] = ()
     findings: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    ladders: Ladders | None = None
     notes: Sequence[str] = ()

@@ -12,6 +12,7 @@ from pipeline.dataset import Competition
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.conditions import Condition, condition
 from pipeline.kaggle.submission import check_for, require_valid, write_submission
+from pipeline.nn.network import Network
 from pipeline.prediction import model_file
 from pipeline.prediction.confidence_threshold import PICTURES
 from pipeline.seeds import Stream, derived_seed
@@ -35,13 +36,19 @@ def average_views(probabilities: Mapping[str, np.ndarray], views: Sequence[Condi
     return np.mean([probabilities[name] for name in ("clean", *(view.name for view in views))], axis=0)
 
 
+def trained_network(competition: Competition, task: TrainingTask, result: TrainingResult) -> Network:
+    """The network of a fit, with its trained values."""
+    train = competition.train
+    network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
+    network.values[...] = result.values
+    return network
+
+
 def save_model(
     competition: Competition, task: TrainingTask, result: TrainingResult, pictures: Mapping[str, Any], folder: Path
 ) -> None:
     """Write the trained network to `folder`. pictures: what confidence_threshold.measure says of it."""
-    train = competition.train
-    network = task.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
-    network.values[...] = result.values
+    train, network = competition.train, trained_network(competition, task, result)
     about = {
         "recipe": task.recipe.record,
         "sigma": task.sigma,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.robustness.attack_sanity import Finding
+from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.evaluation.statistics import Comparison, cell_estimates
+from pipeline.report.page_tables import ladder_table
 from pipeline.report.summary import claim, verdicts
 from pipeline.report.wording import SAMPLE_WARNING, cell_text, notes, power_notes
 
@@ -25,6 +27,7 @@ def terminal_matrix(
     attacks: Sequence[str],
     data: str,
     sample: bool = False,
+    ladders: Ladders | None = None,
     width: int = 80,
 ) -> Group:
     """Matrix, honesty checks, verdicts and what they rest on, for `rich.console.Console.print`.
@@ -51,6 +54,8 @@ def terminal_matrix(
     parts: list = [Text(SAMPLE_WARNING, style="bold")] if sample else []
     parts += [Text(TITLE, style="bold"), table]
     parts += [Text(line, style="dim") for line in [*notes(grid, data), *power_notes(on_clean)]]
+    if ladders is not None:
+        parts += _ladders(ladders)
     if findings:
         parts.append(Text("\nCan the attacks be believed?", style="bold"))
     for trained, found in findings.items():
@@ -63,3 +68,24 @@ def terminal_matrix(
         parts += [Text(f"  {sentence}") for sentence in verdicts(comparisons)]
         parts += [Text(line, style="dim") for line in claim(comparisons, attacks)]
     return Group(*parts)
+
+
+def _ladders(ladders: Ladders) -> list:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    for name in ("ε, no pixel changes by more", *ladders.trained.tolist()):
+        table.add_column(Text(name), justify="right", overflow="fold")
+    lines = ladder_table(ladders)
+    for epsilon in ladders.epsilons.tolist():
+        cells = [(one[f"attacked_at_{epsilon:g}"], one[f"proven_at_{epsilon:g}"]) for one in lines]
+        texts = (f"{100 * left:.1f} | " + ("–" if sure is None else f"{100 * sure:.1f}") for left, sure in cells)
+        table.add_row(f"{epsilon:g}", *texts)
+    table.add_row("median distance", *(f"{one['median_distance']:.3f}" for one in lines))
+    words = (
+        f"First repeat of each, {ladders.clean.shape[1]:,} rows. Left: what attacks leave right, in %, an upper bound "
+        "of the truth; right: what is proven (CROWN), a lower one. Distance: to the nearest mistake that was found."
+    )
+    return [Text("Attacked | proven", style="bold"), table, Text(words, style="dim")]

@@ -122,6 +122,8 @@ def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[t
         per_class=contents["classes"] if shown else [],
         calibration=contents["calibration"] if rows is not None else [],
         certificates=contents["certificates"] if run.certificates else [],
+        ladders=contents.get("attacked-and-proven", []),
+        transfer=[] if run.ladders is None else list(zip(run.ladders.epsilons, run.ladders.transferred, strict=True)),
         recipe=_toml_like(run.record["recipe"]),
     )
 

@@ -16,6 +16,7 @@ from pipeline.errors import COMMAND, DataError, InkproofError, UsageError
 from pipeline.evaluation.grid import Axis, Grid
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.evaluation.robustness.certificates import Certificates
+from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.evaluation.scores import EnsembleSummary
 from pipeline.evaluation.statistics import Comparison, Estimate, cell_estimates
 from pipeline.runs.run_folder import HeldOut, load_arrays, load_grid, load_held_out
@@ -56,6 +57,7 @@ class RunData:
     rows: HeldOut | None = None
     findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
     certificates: Mapping[str, Certificates] = field(default_factory=dict)
+    ladders: Ladders | None = None
     summary: EnsembleSummary | None = None
     shown: int = 0
 
@@ -103,6 +105,7 @@ def matrix_data(folder: Path, record: Mapping[str, Any]) -> RunData:
             name: tuple(Finding(**finding) for finding in findings) for name, findings in record["findings"].items()
         },
         certificates=_certificates(folder, record),
+        ladders=Ladders(**load_arrays(folder / "ladders.npz")) if record.get("ladders") else None,
         shown=grid.trained_index(record["shown"]) if "shown" in record else 0,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.robustness.calibration import cross_tempered, reliability, risk_coverage
+from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.report.page_data import RunData
 
 COVERAGES = (1.0, 0.99, 0.95, 0.9)
@@ -32,7 +33,33 @@ def tables(run: RunData) -> dict[str, list[dict[str, Any]]]:
     if run.certificates:
         found["certificates"] = _certificates(run)
         found["certified-rows"] = _certified_rows(run)
+    if run.ladders is not None:
+        found["attacked-and-proven"] = ladder_table(run.ladders)
+        found["transfer"] = _transfer(run.ladders)
     return found
+
+
+def ladder_table(ladders: Ladders) -> list[dict]:
+    """A line for each network: median distance, then at each ε the shares that attacks leave and that are proven."""
+    found = []
+    for place, name in enumerate(ladders.trained.tolist()):
+        line = {"train": name, "rows": ladders.clean.shape[1], "median_distance": ladders.median_distance(place)}
+        for step, epsilon in enumerate(ladders.epsilons.tolist()):
+            line[f"attacked_at_{epsilon:g}"] = float(ladders.attacked[place, step].mean())
+            proven = float(ladders.proven[place, step].mean()) if ladders.provable[place] else None
+            line[f"proven_at_{epsilon:g}"] = proven
+        found.append(line)
+    return found
+
+
+def _transfer(ladders: Ladders) -> list[dict]:
+    names = ladders.trained.tolist()
+    return [
+        {"epsilon": epsilon, "made_against": made, "read_by": reader, "accuracy": float(accuracy)}
+        for epsilon, matrix in zip(ladders.epsilons.tolist(), ladders.transferred, strict=True)
+        for made, row in zip(names, matrix, strict=True)
+        for reader, accuracy in zip(names, row, strict=True)
+    ]
 
 
 def _matrix(run: RunData) -> list[dict]:

@@ -17,6 +17,7 @@ def run_folder(tmp_path):
 
 def test_the_whole_comparison_and_its_report_again(inkproof, tmp_path, quick_recipe_file):
     asked = ["--recipe", str(quick_recipe_file), "--train", TRAIN, "--test", TEST, "--repeats", "2"]
+    asked += ["--prove", "0.05,0.02", "--prove-rows", "12", "--find", "1"]
     done = inkproof("compare", *asked, "--certify", "0.25", "--certify-rows", "10", "--certify-samples", "50")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -29,6 +30,8 @@ def test_the_whole_comparison_and_its_report_again(inkproof, tmp_path, quick_rec
         "checks passed",
         "Trained with σ 0.2, against clean",
         "18 comparisons",
+        "First repeat of each, 12 rows. Left: what attacks leave right",
+        "To find 1 points to clean on clean rows four times in five: σ 0.2: ",
     ):
         assert said in text, said
     folder = run_folder(tmp_path)
@@ -37,6 +40,12 @@ def test_the_whole_comparison_and_its_report_again(inkproof, tmp_path, quick_rec
         grid = list(csv.DictReader(file))
     assert len(grid) == 3 * 2 * 9
     assert {line["rows"] for line in grid} == {"144"}
+
+    with (folder / "report" / "attacked-and-proven.csv").open(encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            shares = [float(line[f"{what}_at_{at}"]) for at in (0.02, 0.05) for what in ("attacked", "proven")]
+            assert 1 >= shares[0] >= shares[1] >= shares[3] and shares[2] >= shares[3], line
+    assert "Attacks and proofs" in (folder / "report.html").read_text(encoding="utf-8")
 
     written = folder / "report.json"
     before = written.read_bytes()
@@ -59,6 +68,9 @@ def test_the_whole_comparison_and_its_report_again(inkproof, tmp_path, quick_rec
         (["--test", "pdg Linf 0.1"], "did you mean pgd?"),
         (["--certify-alpha", "1"], "1.0 is not in the range 0<x<1"),
         (["--certify", "0"], "0.0 is not in the range"),
+        (["--prove", "0.1,much"], "'0.1,much' must be numbers separated by commas"),
+        (["--prove", "2"], "ε 2 is not in the range 0<ε<=1"),
+        (["--find", "0"], "0.0 is not in the range"),
     ],
 )
 def test_wrong_use_ends_with_2(inkproof_here, tmp_path, arguments, sentence):

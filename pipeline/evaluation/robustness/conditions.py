@@ -3,6 +3,7 @@
 "clean"                     nothing
 "σ 0.2"  or  "sigma 0.2"    Gaussian noise of that σ, clipped
 "gaussian_noise 3"          any corruption of corruptions.py at severity 0 … 5
+"mnist-c"                   the fifteen of the MNIST-C benchmark in turn, row by row: one figure for their mean
 "shift right 4"             0 … 6 whole pixels along any of the directions in warps.py
 "turn left 5"               0 … 45 whole degrees, left against the clock
 """
@@ -18,9 +19,10 @@ from pipeline.augment.pixels import as_floats
 from pipeline.checks import one_of
 from pipeline.errors import UsageError
 from pipeline.evaluation.grid import Axis
-from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, check_severity, corrupt
+from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, MNIST_C, check_severity, corrupt
 from pipeline.evaluation.robustness.warps import DIRECTIONS, FARTHEST_SHIFT, FARTHEST_TURN, TURNS, shift, turn
 
+BENCHMARK = "mnist-c"
 FORMS = '"clean", "σ 0.2", "gaussian_noise 3", "shift right 4" or "turn left 5"'
 # Words of the moves, what they may go along, how far, and in what.
 MOVES = {"shift": (DIRECTIONS, FARTHEST_SHIFT, "pixels"), "turn": (TURNS, FARTHEST_TURN, "degrees")}
@@ -30,9 +32,9 @@ MOVES = {"shift": (DIRECTIONS, FARTHEST_SHIFT, "pixels"), "turn": (TURNS, FARTHE
 class Condition:
     """A test condition; `condition` makes them.
 
-    name: as tables show it. kind: "σ", a direction, "turn left" or "turn right", or a corruption. strength: σ,
-    pixels, degrees, or severity; 0 changes nothing. seed: all randomness follows from it and the condition, so it
-    is the same for every model.
+    name: as tables show it. kind: "σ", a direction, "turn left" or "turn right", a corruption, or "mnist-c".
+    strength: σ, pixels, degrees, or severity; 0 changes nothing. seed: all randomness follows from it and the
+    condition, so it is the same for every model.
     """
 
     name: str
@@ -60,10 +62,22 @@ class Condition:
             return gaussian(images, self.strength, rng=rng)
         if self.kind in DIRECTIONS:
             return as_floats(shift(images, self.kind, int(self.strength)))
+        if self.kind == BENCHMARK:
+            return self._benchmark(images)
         if self.kind.startswith("turn "):
             return turn(as_floats(images), TURNS[self.kind.removeprefix("turn ")] * self.strength)
         rng = np.random.default_rng([self.seed, *self.name.encode()])
         return corrupt(images, self.kind, int(self.strength), rng=rng)
+
+
+    def _benchmark(self, images: np.ndarray) -> np.ndarray:
+        """Row i through the corruption i modulo 15 of MNIST_C, at the severity of the published files."""
+        changed = as_floats(images) if images.dtype == np.uint8 else images.copy()
+        for place, (kind, severity) in enumerate(MNIST_C.items()):
+            part = slice(place, None, len(MNIST_C))
+            rng = np.random.default_rng([self.seed, *f"{kind} {severity}".encode()])
+            changed[part] = corrupt(images[part], kind, severity, rng=rng)
+        return changed
 
 
 def condition(text: str, *, seed: int = 0) -> Condition:
@@ -71,6 +85,8 @@ def condition(text: str, *, seed: int = 0) -> Condition:
     words = text.split()
     if words in (["clean"], ["σ", "0"], ["sigma", "0"]):
         return Condition("clean", "σ", 0.0, seed)
+    if words == [BENCHMARK]:
+        return Condition(BENCHMARK, BENCHMARK, 1, seed)
     if len(words) == 3 and words[0] in MOVES:
         return _move(*words, text, seed)
     if len(words) != 2:

@@ -1,7 +1,7 @@
 """The columns of a comparison from their names: changed pictures and attacks, with short forms for many at once.
 
 "corruptions 3"           every corruption at that severity
-"mnist-c"                 the fifteen of the MNIST-C benchmark, each at its published severity
+"mnist-c each"            the fifteen of the MNIST-C benchmark, each at its published severity
 "shift all 4"             that shift along every direction
 "shift right 1-6"         each of these; so does "gaussian_noise 1-5"
 all else                  one column, as robustness.conditions and robustness.methods read it
@@ -65,7 +65,7 @@ def _expand(text: str) -> list[str]:
     words = text.split()
     if words[:1] == ["corruptions"] and len(words) == 2:
         return [single for kind in CORRUPTIONS for single in _expand(f"{kind} {words[1]}")]
-    if words == ["mnist-c"]:
+    if words == ["mnist-c", "each"]:
         return [f"{kind} {severity}" for kind, severity in MNIST_C.items()]
     if words[:2] == ["shift", "all"] and len(words) == 3:
         return [single for direction in DIRECTIONS for single in _expand(f"shift {direction} {words[2]}")]

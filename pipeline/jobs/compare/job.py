@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from pipeline.errors import UsageError, counted
 from pipeline.evaluation.robustness.attack_sanity import Finding
+from pipeline.evaluation.robustness.ladder import Ladders, climb
 from pipeline.evaluation.statistics import compare_to_baseline, wilson_interval
 from pipeline.jobs.compare.condition_names import check_fit, columns
 from pipeline.jobs.compare.training_conditions import TrainingCondition, training_condition
 from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixResults, TrainedRow
+from pipeline.jobs.models import trained_network
 from pipeline.jobs.plan import Plan, Workbench
-from pipeline.runs.run_folder import holdout_record
-from pipeline.seeds import Stream, derived_seed
+from pipeline.nn.network import Network
+from pipeline.runs.run_folder import holdout_record, save_arrays
+from pipeline.seeds import Stream, derived_seed, generator
 from pipeline.training.recipe_tables import HOLDOUT, REPEATS
-from pipeline.training.task import Smoothing, Split
+from pipeline.training.task import Smoothing, Split, TrainingResult, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +28,8 @@ class ComparePlan(Plan):
     """train, test: names of conditions; holdout_share: of the rows.
 
     baseline: the training condition that all others are compared with; None is the first. certify: σ of certificates
-    by randomised smoothing, or None. sanity_rows: rows for the sanity checks of attacks.
+    by randomised smoothing, or None. sanity_rows: rows for the sanity checks of attacks. prove: ε (L∞) at which the
+    first repeat of each row is attacked and proven, on prove_rows rows.
     """
 
     kind: ClassVar[str] = "compare"
@@ -39,6 +44,8 @@ class ComparePlan(Plan):
     certify_samples: int = 10_000
     certify_alpha: float = 0.001
     sanity_rows: int = 200
+    prove: tuple[float, ...] = ()
+    prove_rows: int = 200
 
     @cached_property
     def training_conditions(self) -> list[TrainingCondition]:
@@ -94,7 +101,15 @@ class ComparePlan(Plan):
         )
         # Two folders down: for `predict` and `serve` these are networks of no main job.
         results = MatrixResults(matrix, self, holdout_rows, bench, models=bench.folder / "fits" / "models")
-        bench.train(tasks, shared, results.fold, title="Training")
+        networks: dict[str, Network] = {}
+
+        def fold(task: TrainingTask, result: TrainingResult) -> None:
+            results.fold(task, result)
+            if self.prove and task.repeat == 0:
+                networks[task.trained] = trained_network(self.competition, task, result)
+
+        bench.train(tasks, shared, fold, title="Training")
+        ladders = self._ladders(bench, {row.name: networks[row.name] for row in matrix.rows}) if self.prove else None
         grid = results.grid_fold.grid()
         comparisons = compare_to_baseline(grid, baseline, grid.conditions) if len(matrix.rows) > 1 else []
         clean = wilson_interval(int((grid.averaged[grid.trained_index(baseline), 0] == grid.labels).sum()), grid.rows)
@@ -103,6 +118,7 @@ class ComparePlan(Plan):
             **results.save(grid, comparisons, stands_for=baseline),
             "baseline": baseline,
             "holdout": holdout_record(clean, grid.rows, of),
+            "ladders": ladders is not None,
         }
         return MatrixOutcome(
             folder=bench.folder,
@@ -110,7 +126,17 @@ class ComparePlan(Plan):
             grid=grid,
             comparisons=comparisons,
             attacks=record["attacks"],
+            ladders=ladders,
             findings={
                 name: [Finding(**finding) for finding in findings] for name, findings in record["findings"].items()
             },
         )
+
+    def _ladders(self, bench: Workbench, networks: Mapping[str, Network]) -> Ladders:
+        """Attacks and proofs at every ε, on the first holdout rows; kept as ladders.npz."""
+        rows = self.holdout(self.holdout_share)[1][: self.prove_rows]
+        bench.run_log.say(f"Attacking and proving {counted(len(networks), 'network')} on {len(rows):,} rows")
+        train, rng = self.competition.train, generator(self.seed, Stream.LADDERS)
+        ladders = climb(networks, train.images[rows], train.labels[rows], self.prove, rng=rng)
+        save_arrays(bench.folder / "ladders.npz", **vars(ladders))
+        return ladders

@@ -92,6 +92,16 @@ def test_noise_is_the_main_jobs_and_a_corruption_its_functions():
     )
 
 
+def test_the_benchmark_takes_its_fifteen_in_turn():
+    images = np.random.default_rng(0).integers(0, 256, (32, 28, 28), dtype=np.uint8)
+    changed = condition("mnist-c", seed=3).apply(images)
+    assert changed.shape == images.shape and changed.dtype == np.float32
+    for place, name in ((0, "shot_noise 5"), (4, "shear 2"), (14, "canny_edges 1")):  # of the published files
+        rows = images[place::15]
+        np.testing.assert_array_equal(changed[place::15], condition(name, seed=3).apply(rows))
+    assert condition("mnist-c").axis.kind == "corruption"
+
+
 def test_a_shift_as_far_as_the_picture_is_wide_is_refused():
     with pytest.raises(UsageError, match="leaves nothing of a picture of 4×4"):
         condition("shift up 4").apply(IMAGES[:, :4, :4])
