@@ -91,6 +91,7 @@ class Search(Plan):
             storage=place,
             run=bench.folder.name,
             session=secrets.token_hex(8),
+            total=self.trials,
             recipe=self.recipe,
             space=self.space,
             positions=positions,
@@ -145,7 +146,7 @@ class Search(Plan):
                 trials = trials_of(study, work.space, rows)
                 report(_progress(next(trial for trial in trials if trial.number == number), ranked(trials)))
 
-            run_trials(work, shared, study, self.trials, options=bench.options, on_trial=on_trial)
+            run_trials(work, shared, study, options=bench.options, on_trial=on_trial)
         if len(trials_of(study, work.space, rows)) < self.trials:
             bench.run_log.say(
                 "Other runs are at the missing trials, or were killed in them: the same command there ends them."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,6 +34,8 @@ STOPPED = "stopped "
 # Of the trials at a rung, one in so many goes on. A third would be cheaper; but while the learning rate is still high,
 # as one-cycle has it for half of the epochs, accuracies say little of how they end.
 REDUCTION = 2
+# Where a database's driver has another name on the package index than in Python.
+DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 BUSY_SECONDS = 60.0  # how long a process waits for another one's write to an SQLite file
 
 
@@ -51,12 +54,21 @@ class StudyStorage:
             # Windows lets only administrators make symbolic links, Optuna's usual lock.
             lock = JournalFileOpenLock(path) if sys.platform == "win32" else None
             return JournalStorage(JournalFileBackend(path, lock_obj=lock))
-        from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
         sqlite = {"connect_args": {"timeout": BUSY_SECONDS}} if self.url.startswith("sqlite") else None
         try:
+            with suppress(IntegrityError, ProgrammingError):  # another search makes the same tables just now
+                return RDBStorage(self.url, engine_kwargs=sqlite)
+            time.sleep(1)
             return RDBStorage(self.url, engine_kwargs=sqlite)
-        except (SQLAlchemyError, ImportError, ValueError, optuna.exceptions.OptunaError, RuntimeError) as error:
+        except ImportError as error:
+            driver = getattr(error.__cause__ or error, "name", None) or str(error)
+            raise UsageError(
+                f"--storage {without_password(self.url)} needs the package {driver}, which is not installed: type "
+                f"`python -m pip install {DRIVERS.get(driver, driver)}`."
+            ) from error
+        except (SQLAlchemyError, ValueError, optuna.exceptions.OptunaError, RuntimeError) as error:
             reason = without_password(str(error).strip().splitlines()[0].rstrip("."))
             raise UsageError(
                 f"--storage {without_password(self.url)} cannot be used ({reason}): give the address of a database "
@@ -192,6 +204,18 @@ def missing(study: optuna.Study, run: str, total: int) -> int:
         others = trial.state == TrialState.RUNNING and trial.user_attrs.get(RUN, run) != run
         there += others or (trial.state.is_finished() and trial.number not in stopped)
     return max(0, total - there)
+
+
+def is_one_too_many(study: optuna.Study, number: int, total: int) -> bool:
+    """Whether the study had `total` trials, ended or at work, before the one of that number was begun.
+
+    Then it is taken back: two processes may each begin the last one that is missing, but numbers are given out once.
+    """
+    if number - sum(stopped < number for stopped in stopped_in(study)) < total:
+        return False
+    study.set_user_attr(f"{STOPPED}{number}", True)
+    study.tell(number, state=TrialState.FAIL)
+    return True
 
 
 def quietly() -> warnings.catch_warnings:

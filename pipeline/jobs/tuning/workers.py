@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import InkproofError
 from pipeline.jobs.plan import JobOptions
-from pipeline.jobs.tuning.study import FOUND, REASON, RUN, StudyStorage, missing, quietly
+from pipeline.jobs.tuning.study import FOUND, REASON, RUN, StudyStorage, is_one_too_many, missing, quietly
 from pipeline.jobs.tuning.trial import Score, score
 from pipeline.training import recipe as recipes
 from pipeline.training.parallel import WorkerKilled, in_processes
@@ -28,13 +28,14 @@ from pipeline.training.task import SharedRows
 class TrialWork:
     """All that a process needs to do trials.
 
-    run: id of the run that they belong to. positions: see trial.score. session: differs from one command to the next,
-    so that a process that lives on reads the study anew.
+    run: id of the run that they belong to. total: trials that the study is to have. positions: see trial.score.
+    session: differs from one command to the next, so that a process that lives on reads the study anew.
     """
 
     storage: StudyStorage
     run: str
     session: str
+    total: int
     recipe: Recipe
     space: tuple[Parameter, ...]
     positions: Sequence[np.ndarray]
@@ -62,16 +63,15 @@ def run_trials(
     work: TrialWork,
     shared: SharedRows,
     study: optuna.Study,
-    total: int,
     *,
     options: JobOptions,
     on_trial: Callable[[int], None],
 ) -> None:
-    """Do trials until the study has `total`, options.jobs at a time; on_trial(number) is called for each that ended.
+    """Do trials until the study has work.total, options.jobs at a time; on_trial(number) is called for each that ended.
 
     Raises InkproofError when a worker process was killed; what had ended is in the study.
     """
-    count = missing(study, work.run, total)
+    count = missing(study, work.run, work.total)
     if options.engine == "dask" and count:
         from pipeline.training.dask_cluster import cluster, on_cluster
 
@@ -79,17 +79,22 @@ def run_trials(
             for _, number in on_cluster(partial(_trial_in_worker, work), range(count), shared, client=client):
                 if isinstance(number, str):
                     raise InkproofError(f"A trial was given up: {number} The same command goes on with it.")
-                on_trial(number)
+                if number is not None:
+                    on_trial(number)
         return
     if options.jobs == 1 or count <= 1:
         for _ in range(count):
-            on_trial(one_trial(work, shared, study))
+            number = one_trial(work, shared, study)
+            if number is None:
+                return
+            on_trial(number)
         return
     try:
         how = {"jobs": min(options.jobs, count)}
         with closing(in_processes(partial(_trial_in_worker, work), range(count), shared, **how)) as trials:
             for _, number in trials:
-                on_trial(number)
+                if number is not None:
+                    on_trial(number)
     except WorkerKilled as error:
         raise InkproofError(
             f"{error} The same command goes on with what is missing, and does what it was at again."
@@ -99,21 +104,23 @@ def run_trials(
 _open: dict[str, optuna.Study] = {}  # in a worker process: the study of the session that it works for
 
 
-def _trial_in_worker(work: TrialWork, _: int, shared: SharedRows) -> int:
+def _trial_in_worker(work: TrialWork, _: int, shared: SharedRows) -> int | None:
     if work.session not in _open:
         _open.clear()
         _open[work.session] = work.study()
     return one_trial(work, shared, _open[work.session])
 
 
-def one_trial(work: TrialWork, shared: SharedRows, study: optuna.Study) -> int:
-    """Ask the study for settings, score them, report the score; the trial's number.
+def one_trial(work: TrialWork, shared: SharedRows, study: optuna.Study) -> int | None:
+    """Ask the study for settings, score them, report the score; the trial's number, None where there are enough.
 
     The recipe's own settings are never pruned: everything is compared with them. Settings that make no recipe, and
     a training that breaks down, are a failed trial with the reason in it.
     """
     with quietly():
         trial = study.ask()
+        if is_one_too_many(study, trial.number, work.total):
+            return None
         trial.set_user_attr(RUN, work.run)
 
         def report(step: int, accuracy: float) -> None:
