@@ -6,11 +6,13 @@ sees the old file or the new one, never a part, whatever happens in between (ful
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,14 +38,27 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(
-            f"{path} could not be written ({reason}): free some space or check the permissions of "
-            f"{path.parent}, then try again; what stood there before is unchanged."
-        ) from error
+        raise _refused(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _refused(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path} could not be written ({error.strerror or error}): free some space or check the permissions of "
+        f"{path.parent}, then try again; what stood there before is unchanged."
+    )
+
+
+def check_writable(path: Path) -> None:
+    """Raises StorageError where no file can come to stand at `path`; nothing is left there, no folder either."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        tempfile.TemporaryFile(dir=next(parent for parent in path.absolute().parents if parent.exists())).close()
+    except OSError as error:
+        raise _refused(path, error) from error
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

@@ -84,3 +84,12 @@ def test_sha256_is_the_published_one(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert storage.sha256_file(tmp_path / "abc") == published
     assert storage.sha256_bytes(b"abc") == published
+
+
+def test_a_place_that_no_file_can_stand_at_is_told_and_nothing_is_left(tmp_path):
+    storage.check_writable(tmp_path / "a" / "b" / "submission.csv")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "file" / "x.csv", "Not a directory")):
+        with pytest.raises(StorageError, match=f"could not be written \\({reason}\\)"):
+            storage.check_writable(path)

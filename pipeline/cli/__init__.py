@@ -6,6 +6,7 @@ libraries that another command needs.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import importlib
 import os
@@ -91,6 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell starts what goes on in the background
             signal.signal(number, _stop)
+            atexit.register(signal.signal, number, signal.SIG_IGN)  # Python's own end would make it deadly again
     try:
         pipeline.prefer_wide_kernels()
         group.main(arguments, prog_name=COMMAND, standalone_mode=False)

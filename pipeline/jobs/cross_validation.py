@@ -58,6 +58,7 @@ class CrossValidation(Plan):
     """
 
     kind: ClassVar[str] = "folds"
+    submits: ClassVar[bool] = True
 
     folds: int
     sigma: float = 0.0

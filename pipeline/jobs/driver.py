@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
     before anything is written, InkproofError for work that failed; what was finished is kept.
     """
     plan.check()
+    if plan.submits:
+        storage.check_writable(options.submission)
     begin = time.perf_counter()
     ledger = Ledger(options.runs)
     run_id = _open_run(plan, options, ledger)
@@ -143,14 +145,17 @@ def _failure_recorded(ledger: Ledger, folder: Path, run_log: RunLog) -> Iterator
     try:
         yield
     except InkproofError as error:
-        ledger.fail_run(folder.name, str(error))
+        with suppress(InkproofError):  # a full disk is told once
+            ledger.fail_run(folder.name, str(error))
         raise
     except KeyboardInterrupt:
-        ledger.stop_run(folder.name)
+        with suppress(InkproofError):
+            ledger.stop_run(folder.name)
         run_log.say(f"Stopped: {folder} keeps what was finished; the same command again goes on from there.")
         raise
     finally:
-        storage.write_text(folder / "log.txt", "\n".join(run_log.said) + "\n")
+        with suppress(InkproofError):
+            storage.write_text(folder / "log.txt", "\n".join(run_log.said) + "\n")
 
 
 def _open_run(plan: Plan, options: JobOptions, ledger: Ledger) -> str:
@@ -159,9 +164,9 @@ def _open_run(plan: Plan, options: JobOptions, ledger: Ledger) -> str:
     while not starting.acquire():  # two equal jobs that start at once: the second must see the first
         time.sleep(0.05)
     try:
-        run_id = options.resume or _unfinished(options.runs, plan)
+        run_id = options.resume or _unfinished(options.runs, plan, ledger)
         if options.resume is not None:
-            _check_resumable(plan, options.runs, options.resume)
+            _check_resumable(plan, options.runs, options.resume, ledger)
         if run_id is None:
             run_id = new_run_id(plan.name if plan.kind in ("compare", "tune") else plan.recipe.name)
             about = (DataRecord.of(plan.competition), options.command, git_commit())
@@ -196,19 +201,26 @@ def read_job(runs: Path, run_id: str) -> dict[str, Any]:
         ) from error
 
 
-def _unfinished(runs: Path, plan: Plan) -> str | None:
+def _unfinished(runs: Path, plan: Plan, ledger: Ledger) -> str | None:
     """The newest run of the same job that has not ended."""
     for path in sorted(runs.glob(f"*/{JOB}"), reverse=True):
         folder = path.parent
-        if (folder / "run.json").exists() and not plan.goes_on_when_finished:
-            continue
         try:
             same = _identity(read_job(runs, folder.name), plan) == plan.identity
         except UsageError:  # damaged: no job that could go on
             continue
-        if same:
+        if same and not _has_ended(plan, ledger, folder):
             return folder.name
     return None
+
+
+def _has_ended(plan: Plan, ledger: Ledger, folder: Path) -> bool:
+    """Whether all is there, the ledger's word as well, which comes last."""
+    if plan.goes_on_when_finished or not (folder / "run.json").exists():
+        return False
+    with suppress(UsageError):  # it is in no ledger
+        return ledger.run(folder.name).status == "finished"
+    return True
 
 
 def _identity(job: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
@@ -218,10 +230,10 @@ def _identity(job: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     return {**found, "settings": {name: value for name, value in settings.items() if name not in plan.free}}
 
 
-def _check_resumable(plan: Plan, runs: Path, run_id: str) -> None:
+def _check_resumable(plan: Plan, runs: Path, run_id: str, ledger: Ledger) -> None:
     """Raises UsageError for a run of other data, other code or another kind, or one that has ended."""
     job = read_job(runs, run_id)
-    if (runs / run_id / "run.json").exists() and not plan.goes_on_when_finished:
+    if _has_ended(plan, ledger, runs / run_id):
         raise UsageError(f"Run {run_id} has ended: `{COMMAND} report {run_id}` shows it; nothing is left to do.")
     if job["data"] != plan.identity["data"]:
         raise UsageError(

@@ -53,6 +53,7 @@ class NoiseLevels(Plan):
     """sigmas: noise levels σ. repeats: networks of each. holdout_share: of the rows. submit_level: σ, or None."""
 
     kind: ClassVar[str] = "main"
+    submits: ClassVar[bool] = True
 
     sigmas: tuple[float, ...] = NOISE
     repeats: int = REPEATS

@@ -87,6 +87,7 @@ class Plan:
     kind: ClassVar[str]
     free: ClassVar[tuple[str, ...]] = ()
     goes_on_when_finished: ClassVar[bool] = False
+    submits: ClassVar[bool] = False
 
     competition: Competition
     recipe: Recipe

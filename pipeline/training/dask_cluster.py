@@ -6,12 +6,15 @@ its own work: the scheduler gives it to another one. Workers must have the envir
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import tempfile
 import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +24,14 @@ from pipeline import storage
 from pipeline.errors import InkproofError, UsageError
 from pipeline.training import Epoch
 from pipeline.training.environment import environment
-from pipeline.training.parallel import OnEpoch, history_file
+from pipeline.training.parallel import OnEpoch, WorkerProcess, history_file, kill_workers
 from pipeline.training.task import SharedRows, TrainingResult, TrainingTask, attempt
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 CONNECT_SECONDS = 20
+START_SECONDS = 120  # for processes of this machine, however busy it is
 AHEAD = 2  # pieces of work given to the cluster for each worker; the others wait here
 RESUBMISSIONS = 3  # of a piece of work whose workers were all killed
 
@@ -165,12 +169,10 @@ def cluster(scheduler: str | None, workers: int) -> Iterator[Client]:
 
     Raises UsageError for an address where no scheduler answers, InkproofError for workers that cannot do the work.
     """
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if scheduler is None:
-        # One fit to a process, no dashboard, nothing that listens beyond this machine, no limit of our own on memory.
-        here = {"host": "127.0.0.1", "dashboard_address": None, "memory_limit": 0}
-        with LocalCluster(workers, threads_per_worker=1, **here) as local, Client(local) as client:
+        with _local_cluster(workers) as client:
             _check_workers(client)
             yield client
         return
@@ -184,6 +186,55 @@ def cluster(scheduler: str | None, workers: int) -> Iterator[Client]:
     with client:
         _check_workers(client)
         yield client
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[Client]:
+    """A scheduler in this process, without dashboard, and workers in the processes that parallel.py has.
+
+    Dask's own, each behind a nanny, print tracebacks when they are stopped and leave semaphores when they are killed.
+    Raises InkproofError where no worker comes.
+    """
+    from distributed import Client, LocalCluster
+
+    ended = threading.Event()
+
+    def keep_one(address: str, folder: str) -> None:
+        while not ended.is_set():  # one that is killed is replaced
+            with suppress(Exception):
+                WorkerProcess().do(_work_for, (address, folder), None)
+
+    here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    with (
+        tempfile.TemporaryDirectory(prefix="inkproof-", ignore_cleanup_errors=True) as folder,
+        LocalCluster(n_workers=0, **here) as local,
+        Client(local.scheduler_address, set_as_default=False) as client,
+    ):
+        try:
+            for _ in range(workers):
+                where = (local.scheduler_address, folder)
+                threading.Thread(target=keep_one, args=where, daemon=True).start()
+            client.wait_for_workers(workers, timeout=START_SECONDS)
+            yield client
+        except TimeoutError as error:
+            raise InkproofError(f"No Dask worker began within {START_SECONDS} s: leave out --engine dask.") from error
+        finally:
+            ended.set()
+            kill_workers()
+
+
+def _work_for(scheduler: tuple[str, str], _: None) -> None:
+    """In a worker process: be a Dask worker until that scheduler is gone. scheduler: its address, and a folder."""
+    from distributed import Worker
+
+    async def work() -> None:
+        address, folder = scheduler
+        here = {"nthreads": 1, "memory_limit": 0, "local_directory": folder, "dashboard": False}
+        async with Worker(address, **here) as worker:
+            await worker.finished()
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    asyncio.run(work())
 
 
 def _check_workers(client: Client) -> None:

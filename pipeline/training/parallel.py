@@ -101,17 +101,18 @@ class WorkerKilled(InkproofError):
     """A worker process of in_processes was killed from outside; results that came before it stand."""
 
 
-class _Worker:
+class WorkerProcess:
     """A process that does one piece of work after another; it ends with this process."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))],
-            env={**os.environ, **dict.fromkeys(THREADS, "1")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows: without Ctrl-C
-        )
+        with _signals_kept():
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))],
+                env={**os.environ, **dict.fromkeys(THREADS, "1")},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows: without Ctrl-C
+            )
         _workers.append(self)
         self._send(sys.path)
 
@@ -132,8 +133,8 @@ class _Worker:
         self.process.stdin.flush()
 
 
-_workers: list[_Worker] = []  # of this process; those in _idle can be used again
-_idle: list[_Worker] = []
+_workers: list[WorkerProcess] = []  # of this process; those in _idle can be used again
+_idle: list[WorkerProcess] = []
 _calls = count()
 
 
@@ -145,7 +146,7 @@ def in_processes(
     Arrays in `shared` are written once, into memory that all workers map. Workers use one thread for matrix products,
     leave Ctrl-C to this process, are used again, and end with it however it ends. Raises WorkerKilled.
     """
-    free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+    free: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
 
     def do(item: Item) -> Result:
         worker = free.get()
@@ -156,8 +157,7 @@ def in_processes(
 
     with _mapped(shared) as place, ThreadPoolExecutor(jobs) as threads:
         try:
-            with _signals_kept():
-                used = [_idle.pop() if _idle else _Worker() for _ in range(jobs)]
+            used = [_idle.pop() if _idle else WorkerProcess() for _ in range(jobs)]
             for worker in used:
                 free.put(worker)
             futures = {threads.submit(do, item): item for item in items}

@@ -12,6 +12,7 @@ import commands
 import numpy as np
 import pytest
 
+from pipeline import storage
 from pipeline.errors import InkproofError, StorageError, UsageError
 from pipeline.jobs import PLANS, driver, plan_class
 from pipeline.jobs.driver import read_job
@@ -191,6 +192,49 @@ def test_nothing_of_the_old_is_replaced_before_all_of_the_new_is_there(tmp_path,
         run = Ledger(tmp_path / "runs").runs()[0]
         assert (run.status, "No space left" in run.reason) == ("failed", True)
         assert not (tmp_path / "runs" / run.id / "run.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["main", "folds"])
+def test_a_submission_that_cannot_be_written_is_told_before_anything_is_trained(tmp_path, plans, do, kind):
+    (tmp_path / "submission.csv").mkdir()
+    with pytest.raises(StorageError, match=r"submission\.csv could not be written \(Is a directory\)"):
+        do(plans(kind), tmp_path)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_the_ledger_does_not_know_as_finished_is_taken_up(tmp_path, plans, do, monkeypatch):
+    def killed(ledger, id, results):
+        ledger._locks.pop(id).release()  # as the end of the process does
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "finish_run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        do(plans("compare"), tmp_path)
+    monkeypatch.undo()
+    (folder,) = (tmp_path / "runs").glob("*/run.json")
+    assert Ledger(tmp_path / "runs").run(folder.parent.name).status != "finished"
+    monkeypatch.setattr(driver, "run_tasks", None)  # nothing is trained again
+    assert do(plans("compare"), tmp_path).folder == folder.parent
+    assert Ledger(tmp_path / "runs").run(folder.parent.name).status == "finished"
+
+
+def test_a_full_disk_is_named_where_it_was_met(tmp_path, plans, do, monkeypatch):
+    def full(*arguments):
+        raise StorageError("table.csv could not be written (No space left on device).")
+
+    def fuller(*arguments):
+        raise StorageError("ledger.sqlite could not be used (cannot rollback).")
+
+    def write_text(path, text):
+        fuller() if path.name == "log.txt" else real(path, text)
+
+    real = storage.write_text
+    for name in ("fail_run", "stop_run"):
+        monkeypatch.setattr(Ledger, name, fuller)
+    monkeypatch.setattr(driver, "write_report", full)
+    monkeypatch.setattr(storage, "write_text", write_text)
+    with pytest.raises(StorageError, match="No space left"):
+        do(plans("tune"), tmp_path, report=True)
 
 
 def test_all_jobs_of_a_seed_hold_out_the_same_rows(tmp_path, plans, do):

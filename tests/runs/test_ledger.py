@@ -187,6 +187,23 @@ def test_a_migration_that_fails_changes_nothing(ledger, monkeypatch):
     database.close()
 
 
+def test_a_full_disk_is_not_hidden_behind_its_consequence(ledger, monkeypatch):
+    class Full(sqlite3.Connection):
+        def execute(self, statement, *values):
+            if statement.startswith("PRAGMA user_version ="):
+                super().execute("ROLLBACK")  # as SQLite itself does then
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().execute(statement, *values)
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **k, factory=Full))
+    with pytest.raises(StorageError, match="database or disk is full"):
+        ledger.start_run("a", {}, 0, DIGITS, "python main.py")
+    assert not (ledger.folder / "a").exists()
+
+
 def test_a_newer_file_is_refused(ledger):
     add(ledger, "a")
     database = sqlite3.connect(ledger.path)

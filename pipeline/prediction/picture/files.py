@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +27,10 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 WORKING_SIDE = 256  # pixels of the longer side, at most
 OPAQUE, TWO_TONES = 250, 64  # of 255: what is fully there; how far ink and paper lie apart
 
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage that it can do without
 # Pillow's own advice: a picture above its limit shall be an error, not a line on the terminal.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
+_standard_error = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def decode(source: bytes | Path | str, *, name: str | None = None, limits: Limit
     content = source if isinstance(source, bytes) else _read(Path(source), name, limits)
     _check_bytes(len(content), name, limits)
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with _libtiff_quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_pixels(image, name, limits)
             return _decode(image, name)
     except DataError:
@@ -84,6 +90,22 @@ def decode(source: bytes | Path | str, *, name: str | None = None, limits: Limit
             f"{name} is damaged: a whole picture was expected, but decoding stopped with "
             f"“{error or type(error).__name__}”; save or copy it again."
         ) from error
+
+
+@contextmanager
+def _libtiff_quiet(content: bytes) -> Iterator[None]:
+    """While the block runs, standard error goes nowhere, if it is about a TIFF: that library prints what it thinks."""
+    if content[:2] not in (b"II", b"MM"):
+        yield
+        return
+    with _standard_error, Path(os.devnull).open("wb") as nothing:
+        before = os.dup(2)
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
 
 
 def _read(path: Path, name: str, limits: Limits) -> bytes:

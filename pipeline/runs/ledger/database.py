@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -120,6 +121,7 @@ class Ledger:
         held was stopped.
         """
         lock = FileLock(self._lock_path(id))
+        fresh = not lock.path.parent.exists()
         lock.acquire()
         try:
             with self._open() as database:
@@ -130,6 +132,8 @@ class Ledger:
                 )
         except BaseException as error:
             lock.release()
+            if fresh:  # a run that never began leaves no folder
+                shutil.rmtree(lock.path.parent, ignore_errors=True)
             if isinstance(error, sqlite3.IntegrityError):
                 raise UsageError(f"Run {id} is in {self.path} already: give this run another id.") from error
             raise

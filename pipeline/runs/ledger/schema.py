@@ -7,6 +7,7 @@ never edit one that has been released.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 
 from pipeline.errors import StorageError
 
@@ -98,7 +99,8 @@ def migrate(connection: sqlite3.Connection, path: object) -> None:
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # a full disk has ended it already, and is what has to be told
+                connection.execute("ROLLBACK")
             raise
     if _version(connection) > len(MIGRATIONS):
         raise StorageError(

@@ -223,3 +223,14 @@ def test_any_damage_is_a_sentence():
             except DataError:
                 refused += 1
     assert refused > 40
+
+
+def test_what_a_library_thinks_of_a_damaged_tiff_is_not_on_the_terminal(capfd):
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(file, "TIFF", compression="tiff_lzw")
+    content = bytearray(file.getvalue())
+    place = content.index(b"\x80")  # where LZW's codes begin
+    content[place + 1 : place + 4] = b"\xff\xff\xff"
+    with pytest.raises(DataError, match="is damaged"):
+        decode(bytes(content))
+    assert capfd.readouterr().err == ""
