@@ -20,7 +20,7 @@ import traceback
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +29,7 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from fault_inputs import READERS, Reader  # noqa: E402
+from fault_records import RECORDS  # noqa: E402
 
 from pipeline.errors import InkproofError  # noqa: E402
 
@@ -53,7 +54,7 @@ def strike(reader: Reader, rng: np.random.Generator, folder: Path) -> tuple[str,
         end, said = "traceback", traceback.format_exc(limit=-4)
     if time.process_time() - begin > HANG_SECONDS:
         return "hang", f"{time.process_time() - begin:.0f} s; {said}"
-    if end == "read":
+    if end == "read" and reader.expect is not None:
         try:
             expected = reader.expect(path)
         except Exception as error:
@@ -75,10 +76,12 @@ def is_damaged(path: Path) -> bool:
     return True
 
 
-def readers(inputs: int, seed: int, show: Callable[[str], None] = print) -> int:
+def readers(inputs: int, seed: int, show: Callable[[str], None] = print, only: Sequence[str] = ()) -> int:
     """Every reader with so many inputs; gives how many ended badly."""
     bad = 0
-    for number, (name, reader) in enumerate(READERS.items()):
+    for number, (name, reader) in enumerate((READERS | RECORDS).items()):
+        if only and name not in only:
+            continue
         ends, begin, slowest = Counter(), time.process_time(), 0.0
         for trial in range(inputs):
             folder = Path(tempfile.mkdtemp(prefix="inkproof-faults-"))

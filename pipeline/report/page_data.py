@@ -71,12 +71,13 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise UsageError(f"There is no run in {folder}: `{COMMAND} runs` lists them.")
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        json.dumps(record, allow_nan=False)  # what is no number in JSON is none in a report
     except FileNotFoundError as error:
         raise DataError(
             f"{folder} holds no run.json, so the run in it has not ended: let it end, or go on with it, its command "
             f"with --resume {folder.name}."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{folder / 'run.json'} cannot be read ({error}): run the command again.") from error
     if not isinstance(record, dict):
         raise DataError(f"{folder / 'run.json'} does not hold what a run writes: run the command again.")

@@ -19,7 +19,7 @@ from pipeline.errors import InkproofError
 from pipeline.jobs.plan import Plan, Workbench
 from pipeline.jobs.tuning.artifacts import next_command, record_of, write_all
 from pipeline.jobs.tuning.results import SearchResults, Trial, after_choice, importances, ranked, trials_of
-from pipeline.jobs.tuning.study import StudyStorage, quietly, repair_journal, resume, storage_errors
+from pipeline.jobs.tuning.study import DAMAGE, StudyStorage, quietly, repair_journal, resume, storage_errors
 from pipeline.jobs.tuning.trial import fold_name
 from pipeline.jobs.tuning.workers import TrialWork, run_trials
 from pipeline.runs.ledger.mlflow import without_password
@@ -98,9 +98,11 @@ class Search(Plan):
             seed=self.seed,
             pruner=self.pruner,
         )
-        with storage_errors(place):
+        with storage_errors(place, *DAMAGE):
             study = self._resume(bench, work)
+        with storage_errors(place):
             self._run_trials(bench, work, shared, study)
+        with storage_errors(place, *DAMAGE):
             results = self._results(work, study)
             shares = importances(study, results.trials)
         follow = next_command(self, bench.folder, bench.options.source)

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.errors import StorageError, UsageError
+from pipeline.errors import InkproofError, StorageError, UsageError
 from pipeline.runs.ledger.mlflow import without_password
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -36,6 +37,8 @@ STOPPED = "stopped "
 REDUCTION = 2
 # Where a database's driver has another name on the package index than in Python.
 DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+# What Optuna raises for a journal whose lines are not what it wrote, and we for what it keeps for us.
+DAMAGE = (AssertionError, AttributeError, LookupError, TypeError, ValueError, RecursionError, zlib.error)
 BUSY_SECONDS = 60.0  # how long a process waits for another one's write to an SQLite file
 
 
@@ -89,17 +92,20 @@ class StudyStorage:
 
 
 @contextmanager
-def storage_errors(place: StudyStorage) -> Iterator[None]:
-    """A context in which a study that can no longer be read or written is a StorageError, whatever lies behind it."""
+def storage_errors(place: StudyStorage, *damage: type[Exception]) -> Iterator[None]:
+    """A context in which a study that can no longer be read or written is a StorageError, whatever lies behind it.
+
+    damage: what else means that, such as DAMAGE where nothing but reading is done.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except BrokenPipeError:  # of who reads our output
+    except (BrokenPipeError, InkproofError):  # the first is of who reads our output
         raise
-    except (OSError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+    except (OSError, SQLAlchemyError, optuna.exceptions.OptunaError, *damage) as error:
         where = place.journal if place.url is None else without_password(place.url)
-        reason = without_password(str(error).strip().splitlines()[0])
+        reason = without_password((str(error).strip().splitlines() or [type(error).__name__])[0])
         raise StorageError(
             f"The trials in {where} could not be read or written ({reason}): check the disk or the database; the same "
             "command again goes on from there."

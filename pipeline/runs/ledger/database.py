@@ -24,6 +24,23 @@ if TYPE_CHECKING:
     from pipeline.dataset import Competition
 
 BUSY_SECONDS = 30.0
+TEXT, NUMBER = str | None, int | float | None
+# Column → what it holds; of JSON, what is read of it anywhere.
+RUN = {
+    "id": str, "status": str, "started": str, "finished": TEXT, "seed": int | None,
+    "recipe": {"name": TEXT, "summary": TEXT}, "data_name": str, "data_fingerprint": str, "data_rows": int | None,
+    "competition": TEXT, "command": str, "git_commit": TEXT,
+    "results": {
+        "holdout": {"rows": int, "accuracy": float, "low": NUMBER, "high": NUMBER, "of": TEXT},
+        "seconds": NUMBER, "dropped": {"rows": int},
+    },
+    "reason": TEXT, "submission_hash": TEXT,
+}  # fmt: skip
+SUBMISSION = {
+    "id": str, "competition": str, "file": str, "file_hash": str, "message": str, "status": str, "created": str,
+    "updated": str, "reference": int | None, "public_score": NUMBER,
+}  # fmt: skip
+LARGEST = 1e300  # of a number, for it to be shown
 
 
 @dataclass(frozen=True)
@@ -213,12 +230,24 @@ class Ledger:
         return next((run for run in self.runs() if run.submission_hash == file_hash), None)
 
     def _run(self, row: sqlite3.Row, by_file: Mapping[str, list[Submission]]) -> Run:
-        fields = dict(row)
-        fields["recipe"], fields["results"] = json.loads(fields["recipe"]), json.loads(fields["results"])
-        held = row["id"] in self._locks or is_held(self._lock_path(row["id"]))
+        fields = self._checked(row, RUN)
+        held = fields["id"] in self._locks or is_held(self._lock_path(fields["id"]))
         if fields["status"] == "running" and not held:
             fields["status"], fields["reason"] = "stopped", "its process is gone"
-        return Run(**fields, submissions=tuple(by_file.get(row["submission_hash"], ())))
+        return Run(**fields, submissions=tuple(by_file.get(fields["submission_hash"], ())))
+
+    def _checked(self, row: sqlite3.Row, shape: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of `shape`, JSON read. Raises StorageError for what is missing or of another shape."""
+        fields: dict[str, Any] = {}
+        for name, kind in shape.items():
+            with suppress(IndexError, TypeError, ValueError, RecursionError):
+                fields[name] = json.loads(row[name]) or {} if isinstance(kind, dict) else row[name]
+            if name not in fields or not _fits(fields[name], kind) or "/" in fields["id"] or "\0" in fields["id"]:
+                raise StorageError(
+                    f"{self.path} is damaged: {name} of {next(iter(row))!r:.60} is not what stands there otherwise; "
+                    "restore it from a copy, or move it away (a new one is then begun)."
+                )
+        return fields
 
     def add_submission(self, id: str, competition: str, file: Path | str, file_hash: str, message: str) -> None:
         """Write down, before it is sent, that a submission is being made."""
@@ -251,7 +280,7 @@ class Ledger:
                 " AND coalesce(? = file_hash, 1) ORDER BY created DESC, rowid DESC",
                 (competition, file_hash),
             ).fetchall()
-        return [Submission(**dict(row)) for row in rows]
+        return [Submission(**self._checked(row, SUBMISSION)) for row in rows]
 
     def _lock_path(self, id: str) -> Path:
         return self.folder / id / "running.lock"
@@ -266,7 +295,7 @@ class Ledger:
             yield connection
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise StorageError(
                 f"{self.path} could not be used ({error}): free some space, check its permissions, or move "
                 f"it away if it is damaged (a new one is then begun)."
@@ -294,6 +323,14 @@ class Ledger:
             except BaseException:
                 connection.close()
                 raise
+
+
+def _fits(value: Any, shape: Any) -> bool:
+    """Whether a value is of a type, or has nothing of another shape under the keys of a table."""
+    if isinstance(shape, dict):
+        there = shape.keys() & value.keys() if isinstance(value, dict) else ()
+        return value is None or (isinstance(value, dict) and all(_fits(value[key], shape[key]) for key in there))
+    return isinstance(value, shape) and (not isinstance(value, int | float) or abs(value) < LARGEST)
 
 
 def _json(value: Any) -> str:

@@ -120,7 +120,7 @@ def details(run: Run, folder: Path) -> list[tuple[str, str]]:
         low, high = holdout.get("low"), holdout.get("high")
         interval = "" if low is None or high is None else f" ({low:.2%} to {high:.2%})"
         of = f", {holdout['of']}" if "of" in holdout else ""
-        lines.append(("holdout", f"{run.accuracy:.2%}{interval} of {holdout['rows']:,} rows{of}"))
+        lines.append(("holdout", f"{run.accuracy:.2%}{interval} of {holdout.get('rows', 0):,} rows{of}"))
     for one in run.submissions:
         score = "no score" if one.public_score is None else f"public {one.public_score:.5f}"
         lines.append(
