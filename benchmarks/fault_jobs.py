@@ -11,6 +11,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,8 +211,6 @@ def half_files(folder: Path, *, killed: bool) -> list[str]:
                 assert path.read_bytes().rstrip(b" ").endswith((b"\n", b">")), "no end of a line"
         except Exception as error:
             half.append(f"{path.relative_to(folder)}: {error}")
-    if not killed:
-        half += [f"left over: {path.name}" for path in (folder / "temporary").iterdir()]
     return half
 
 
@@ -258,6 +257,10 @@ def kill_once(job: Job, rng: np.random.Generator) -> tuple[str, list[str]]:
             wrong.append(f"said {said[-1500:]}")
         wrong += [f"orphan: {one}" for one in attempt.orphans()]
         wrong += half_files(folder, killed=number == signal.SIGKILL) + ledger_lies(folder)
+        for path in (folder / "temporary").iterdir():
+            if not (everyone and number == signal.SIGKILL):  # then nobody is left to remove it
+                wrong.append(f"left over: {path.name}")
+            shutil.rmtree(path)
         expected = job.undisturbed.files["submitted"]
         if (folder / "here" / "submissions" / "submission.csv").read_bytes() not in (OLD.encode(), expected):
             wrong.append("a changed submission")

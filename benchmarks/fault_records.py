@@ -124,7 +124,7 @@ def spoil_arrays(path: Path, rng: np.random.Generator) -> None:
     elif kind == 1:
         arrays[name] = pick(rng, (array[:-1], array[None], array[:0], array.T, np.zeros(()), np.array(["a", "b"])))
     elif kind == 2:
-        arrays[name] = array.astype(pick(rng, ("f8", "U5", "?", "i1", "c8")))
+        arrays[name] = array.astype("U5" if array.dtype.kind == "U" else pick(rng, ("f8", "U5", "?", "i1", "c8")))
     elif kind == 3 and array.size:
         arrays[name] = array.copy()
         arrays[name].reshape(-1)[int(rng.integers(array.size))] = np.array(rng.integers(-2, 128)).astype(array.dtype)

@@ -23,7 +23,7 @@ from pipeline.report.figures import save_figure
 from pipeline.report.page_data import RunData, read_record
 from pipeline.report.page_pictures import strips, worst_mistakes
 from pipeline.report.page_tables import confusion, tables
-from pipeline.report.read_run import run_data
+from pipeline.report.read_run import damage_told, run_data
 from pipeline.report.style import cell_colours
 from pipeline.report.summary import claim, verdicts
 from pipeline.report.tables import csv_text
@@ -64,7 +64,15 @@ def write_report(folder: Path, record: Mapping[str, Any] | None = None) -> Path:
     record: what its run.json holds or will hold; None reads the file. Raises UsageError or DataError for a folder that
     holds no finished run, StorageError by the disk.
     """
-    run = run_data(folder, read_record(folder) if record is None else json.loads(json.dumps(record)))
+    if record is not None:
+        return _write(run_data(folder, json.loads(json.dumps(record))))
+    kept = read_record(folder)
+    with damage_told(folder, kept):
+        return _write(run_data(folder, kept))
+
+
+def _write(run: RunData) -> Path:
+    folder = run.folder
     contents = tables(run)
     for name, records in contents.items():
         storage.write_text(folder / "report" / f"{name}.csv", csv_text(records, floats=".6g"))

@@ -24,8 +24,8 @@ from pipeline.runs.run_folder import HeldOut, load_arrays, load_grid, load_held_
 FIRST_SAMPLES = 100  # of smoothing: those that choose the class
 # What reading raises where files are missing, damaged or of another version.
 DAMAGE = (
-    OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, BadZipFile, ZlibError,
-    InkproofError,
+    OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError, StopIteration,
+    BadZipFile, ZlibError, InkproofError,
 )  # fmt: skip
 EVERY_RECORD = ("data", "recipe", "seed", "command", "versions")
 EARLIER = "it was written by an earlier version, which left {} instead of a report"

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import COMMAND, DataError
+from pipeline.errors import COMMAND, DataError, StorageError
 from pipeline.report.older_runs import older_matrix
 from pipeline.report.page_data import DAMAGE, EARLIER, EVERY_RECORD, RunData, cross_validation_data, matrix_data
+
+
+@contextmanager
+def damage_told(folder: Path, record: Mapping[str, Any]) -> Iterator[None]:
+    """A context in which whatever a missing or damaged file of a run leads to is a DataError."""
+    from jinja2 import TemplateError
+
+    try:
+        yield
+    except StorageError:
+        raise
+    except (*DAMAGE, TemplateError) as error:
+        raise DataError(
+            f"The run in {folder} is incomplete ({type(error).__name__}: {' '.join(str(error).split())[:200]}): run "
+            f"its command again, {str(record.get('command', COMMAND))[:200]!r}."
+        ) from error
 
 
 def run_data(folder: Path, record: Mapping[str, Any]) -> RunData:
     """What the report shows of the run in `folder`. Raises DataError for a file that is missing or damaged."""
     kind = record.get("kind", "main")
-    try:
+    with damage_told(folder, record):
         for name in EVERY_RECORD:
             _ = record[name]
         if kind == "tune":
@@ -26,8 +43,3 @@ def run_data(folder: Path, record: Mapping[str, Any]) -> RunData:
         if "axes" not in record:
             return older_matrix(folder, record)
         return matrix_data(folder, record)
-    except DAMAGE as error:
-        raise DataError(
-            f"The run in {folder} is incomplete ({type(error).__name__}: {error}): run its command again, "
-            f"{record.get('command', COMMAND)!r}."
-        ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import tempfile
 import threading
 import uuid
@@ -195,6 +196,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
     Dask's own, each behind a nanny, print tracebacks when they are stopped and leave semaphores when they are killed.
     Raises InkproofError where no worker comes.
     """
+    import dask
     from distributed import Client, LocalCluster
 
     ended = threading.Event()
@@ -207,6 +209,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
     here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
     with (
         tempfile.TemporaryDirectory(prefix="inkproof-", ignore_cleanup_errors=True) as folder,
+        dask.config.set(temporary_directory=folder),
         LocalCluster(n_workers=0, **here) as local,
         Client(local.scheduler_address, set_as_default=False) as client,
     ):
@@ -233,6 +236,7 @@ def _work_for(scheduler: tuple[str, str], _: None) -> None:
         async with Worker(address, **here) as worker:
             await worker.finished()
 
+    sys.modules["__main__"].temporary.append(scheduler[1])
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     asyncio.run(work())
 

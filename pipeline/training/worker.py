@@ -10,12 +10,14 @@ import mmap
 import os
 import pickle
 import queue
+import shutil
 import sys
 import threading
 import traceback
 from pathlib import Path
 from typing import Any
 
+temporary: list[str] = []  # folders that go with the parent process, if that could not remove them
 LENGTH = 8  # bytes of the number that stands before each piece of work
 
 
@@ -43,6 +45,8 @@ def _listen(pieces: queue.Queue[bytes]) -> None:
     with os.fdopen(0, "rb", closefd=False) as source:
         while length := source.read(LENGTH):
             pieces.put(source.read(int.from_bytes(length)))
+    for folder in temporary:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
