@@ -19,7 +19,7 @@ def damage_told(folder: Path, record: Mapping[str, Any]) -> Iterator[None]:
 
     try:
         yield
-    except StorageError:
+    except (DataError, StorageError):
         raise
     except (*DAMAGE, TemplateError) as error:
         raise DataError(
