@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # Imported late by one command each, which says how to get them.
 OPTIONAL = {"onnx", "mlflow-skinny"}
 # Each comes with another one that is listed.
-BROUGHT = {"markupsafe": "jinja2", "sqlalchemy": "optuna", "werkzeug": "flask"}
+BROUGHT = {"dask": "distributed", "markupsafe": "jinja2", "sqlalchemy": "optuna", "werkzeug": "flask"}
 # The client runs in a process of its own, and imports six without saying so.
 FOR_OTHERS = {"kaggle", "six"}
 
