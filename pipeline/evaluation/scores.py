@@ -1,9 +1,11 @@
-"""Scores of a cross-validation: its members and their ensemble on out-of-fold rows."""
+"""Scores of a cross-validation, its members and their ensemble on out-of-fold rows; and the mistakes behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from pipeline.evaluation.statistics import Estimate
 
@@ -51,3 +53,12 @@ class EnsembleSummary:
             "notes": tuple(record["notes"]),
         }
         return cls(**{**record, **fields})
+
+
+def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
+    """Indices of at most `most` misclassified rows, those first whose true class has the smallest probability.
+
+    probabilities (n, classes), labels (n,) class indices.
+    """
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(probabilities[wrong, labels[wrong]], kind="stable")][:most]

@@ -22,9 +22,8 @@ from pipeline.dataset.split import stratified_folds
 from pipeline.errors import UsageError
 from pipeline.evaluation.ensemble_weights import average_views, blended, nested_out_of_fold
 from pipeline.evaluation.leakage import data_warnings, suspicion
-from pipeline.evaluation.mistakes import surest_mistakes
 from pipeline.evaluation.robustness.conditions import Condition
-from pipeline.evaluation.scores import EnsembleSummary
+from pipeline.evaluation.scores import EnsembleSummary, surest_mistakes
 from pipeline.evaluation.statistics import Estimate, wilson_interval
 from pipeline.jobs.ensemble import EnsembleFold, choose, pseudo_labels, pseudo_sentence, views_sentence
 from pipeline.jobs.fold_fits import FoldFits, FoldRows

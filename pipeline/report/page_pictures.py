@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InkproofError
-from pipeline.evaluation.mistakes import surest_mistakes
 from pipeline.evaluation.robustness.attacks import attack
 from pipeline.evaluation.robustness.conditions import condition
 from pipeline.evaluation.robustness.methods import parse_attack
+from pipeline.evaluation.scores import surest_mistakes
 from pipeline.prediction import model_file as model
 from pipeline.report.contact_sheet import one_of_each
 from pipeline.report.page_data import RunData

@@ -5,8 +5,7 @@ which writes the gradients of the layer's parameters; a loss gives its value and
 changes a flat list of parameters. A batch is a list of rows, a row a list of numbers, or for pictures a list
 of lists. Nothing here checks its arguments: that is what the fast one does.
 
-    lists.py         nested lists: made, walked through, taken apart
-    layers.py        Dense, Flatten, the activations, Dropout
+    layers.py        nested lists; Dense, Flatten, the activations, Dropout
     convolution.py   Conv2D, MaxPool2D, AveragePool2D
     deslant.py       Deslant
     normalization.py BatchNorm

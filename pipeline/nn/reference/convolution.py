@@ -8,8 +8,7 @@ from itertools import product
 
 from pipeline.nn import layers as fast
 from pipeline.nn.layers import Layer
-from pipeline.nn.reference.layers import Backward
-from pipeline.nn.reference.lists import Nested, zeros
+from pipeline.nn.reference.layers import Backward, Nested, zeros
 from pipeline.nn.workspace import Pass
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 from pipeline.nn import layers as fast
-from pipeline.nn.reference.layers import Backward
-from pipeline.nn.reference.lists import Nested, zeros
+from pipeline.nn.layers.deslant import STEADY
+from pipeline.nn.reference.layers import Backward, Nested, zeros
 from pipeline.nn.workspace import Pass
-
-STEADY = 1e-6
 
 
 class Deslant(fast.Deslant):

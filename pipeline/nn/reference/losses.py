@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.nn.reference.layers import sigmoid
-from pipeline.nn.reference.lists import Nested
+from pipeline.nn.reference.layers import Nested, sigmoid
 from pipeline.nn.workspace import Pass
 
 

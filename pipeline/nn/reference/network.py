@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipeline.nn.reference.layers import Layer, Shape
-from pipeline.nn.reference.lists import Nested, each, flat, shaped, zeros
+from pipeline.nn.reference.layers import Layer, Nested, Shape, each, flat, shaped, zeros
 from pipeline.nn.workspace import Pass
 
 
@@ -76,14 +75,7 @@ class Network:
         return x, backward_all
 
 
-def fit(
-    network: Network,
-    rows: Nested,
-    labels: Sequence[int],
-    plan: Any,
-    *,
-    streams: Any,
-) -> list[float]:
+def fit(network: Network, rows: Nested, labels: Sequence[int], plan: Any, *, streams: Any) -> list[float]:
     """Train the network on rows of pixels and give the mean loss of each epoch.
 
     plan: loss, optimizer, schedule, epochs and batch_size of pipeline.training's TrainingPlan, loss and optimizer

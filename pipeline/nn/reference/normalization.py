@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from pipeline.nn import layers as fast
-from pipeline.nn.reference.layers import Backward
-from pipeline.nn.reference.lists import Nested, each, flat, zeros
+from pipeline.nn.reference.layers import Backward, Nested, each, flat, zeros
 from pipeline.nn.workspace import Pass
 
 
