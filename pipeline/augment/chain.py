@@ -1,7 +1,5 @@
 """Several changes of a batch as one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import groupby
 

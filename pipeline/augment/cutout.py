@@ -1,7 +1,5 @@
 """Cut-out: a black square hides a part of the picture, so that no single part decides (DeVries and Taylor 2017)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.checks import within

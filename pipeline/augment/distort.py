@@ -8,8 +8,6 @@ Fields are (2, n, height, width) float32 in pixels: first down, then right. All 
 relative to the picture's side (the longer one), so that they mean the same at 8×8 and at 28×28.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Gaussian noise on pixels. σ is a standard deviation in units of the [0, 1] pixel scale."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pixels to floats, for whatever changes pictures before they enter a network."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """Random shifts by whole pixels: the smallest change of writing, and the cheapest remedy against it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.checks import whole_number, within

@@ -1,7 +1,5 @@
 """Thicker and thinner strokes: dilation and erosion of grey pictures, by parts of a pixel."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

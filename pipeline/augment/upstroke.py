@@ -5,8 +5,6 @@ No label is needed to find them: of Kaggle's rows, what is as straight and uprig
 a one in 999 cases of 1,000, and holds four ones of five.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -3,8 +3,6 @@
 Those down to max_fun are MLPClassifier's, with its meanings and defaults; the others are ours.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass

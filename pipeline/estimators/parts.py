@@ -1,7 +1,5 @@
 """From an estimator's parameters to the parts of a training: layers, schedule, regularizer, changes to batches."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable, Mapping

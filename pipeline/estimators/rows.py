@@ -1,7 +1,5 @@
 """Rows on their way into the network: pictures, sparse matrices, weights."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from numbers import Real

@@ -1,7 +1,5 @@
 """What the data are before anything is trained: classes, duplicates, odd pictures, drift between train and test."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ The weights are those of a mixture: the rows' likelihood under Σ w·p is concav
 (Dempster, Laird and Rubin 1977) climbs to its one maximum without a step size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -3,8 +3,6 @@
 Nothing is averaged here. Accuracies, intervals, tables and figures are all drawn from this one object.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

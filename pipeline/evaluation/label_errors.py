@@ -5,8 +5,6 @@ counts as class j where its probability of j reaches what rows labelled j get on
 count as another class than their label are the off-diagonal of the confident joint (equation 1).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Guards against fooling oneself: rows that stand on both sides of a split, and scores too good to be true."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # Of unseen rows; some digits nobody can read, and the best honest result known for Digit Recognizer is 99.757 %.

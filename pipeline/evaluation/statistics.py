@@ -6,8 +6,6 @@ interval come from the same analysis. Accuracies and differences are shares, 0 t
 (percentage points).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

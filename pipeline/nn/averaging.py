@@ -5,8 +5,6 @@ done; `values` is the average so far, or None where it has not begun. Running mo
 averaged with the weights that they belong to.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.checks import number, whole_number

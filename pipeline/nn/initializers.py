@@ -3,8 +3,6 @@
 fan_in and fan_out are the numbers of inputs that one output sums and of outputs that one input feeds.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 Shape = tuple[int, ...]

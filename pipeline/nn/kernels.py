@@ -14,8 +14,6 @@ The first argument is a float array, and of its dtype are all scalars that meet 
 float32 work float64. Compiled code is kept in the user's cache folder, for each kind of processor its own.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

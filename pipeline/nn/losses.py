@@ -4,8 +4,6 @@ Softmax and sigmoid are part of their losses, not layers: together they are exac
 overflow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

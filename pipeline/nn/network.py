@@ -1,7 +1,5 @@
 """A network: layers one after the other over one flat array of parameters and one of gradients."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Sequence

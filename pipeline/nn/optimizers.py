@@ -7,8 +7,6 @@ weight_decay: λ ≥ 0, added to the gradient as λ·p, as an L2 penalty of λ/2
 clip_norm: gradients longer than this are shortened to it, before anything else; None for never.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import KW_ONLY, dataclass
 

@@ -4,8 +4,6 @@ Where a schedule takes `warmup`, the rate first climbs in equal steps from 0 (no
 `learning_rate` during that share of all steps.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ A layer keeps nothing of a pass in itself, so several threads may send rows thro
 same time, each with a Pass of its own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Adversarial training: batches attacked as the network stands, before it learns from them."""
 
-from __future__ import annotations
-
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -15,9 +13,8 @@ class AdversarialTraining:
 
     From a random start in the ball (norm, epsilon: see Ball) `steps` steps of size step·ε: 1 with step 1.25 is the fast
     FGSM of Wong, Rice and Kolter (2020, algorithm 3), more are Madry et al. (2018). step None is 1.25 for one step and
-    2.5 / steps for more. share: the first part of each batch that is attacked; batches come in random order, so
-    it is a random choice, and the rest keeps accuracy on clean pictures up. Raises UsageError for values out of
-    range.
+    2.5 / steps for more. share: the first part of each batch that is attacked; batches come in random order, so it is a
+    random choice, and the rest keeps accuracy on clean pictures up. Raises UsageError for values out of range.
     """
 
     def __init__(

@@ -5,8 +5,6 @@ Attacks (2020, §4): algorithm 1 with its constants. What is climbed is told in 
 cross-entropy and of the targeted difference-of-logits ratio, which no scaling of the logits can hide.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

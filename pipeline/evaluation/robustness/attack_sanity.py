@@ -4,8 +4,6 @@ After Carlini et al., On Evaluating Adversarial Robustness (2019, §4), and Atha
 Obfuscated Gradients Give a False Sense of Security (2018, §3.1).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise

@@ -5,8 +5,6 @@ it proposes (`run`); `attack` alone clips them to what is allowed and asks the n
 A row counts as right only if it is right both before and after, for the picture itself lies in every ball.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 

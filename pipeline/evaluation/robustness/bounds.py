@@ -6,8 +6,6 @@ lines, and a bound is carried back through the network to its pixels. Both are s
 they do not prove may be so too. In exact arithmetic of the weights; MARGIN is left for the rounding of float32.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import NamedTuple
 

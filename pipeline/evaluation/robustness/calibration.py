@@ -3,8 +3,6 @@
 A row's confidence is its largest probability; its answer is the class that has it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

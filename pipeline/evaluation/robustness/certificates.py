@@ -1,13 +1,10 @@
 """Randomised smoothing: a radius around each picture within which the smoothed network's answer provably stays.
 
-The smoothed network answers with the class that the network gives most often to the picture plus Gaussian
-noise N(0, σ²) on every pixel (Cohen, Rosenfeld, Kolter, Certified Adversarial Robustness via Randomized
-Smoothing, 2019). If that class has a probability of at least p > ½, no change of L2 length below σ·Φ⁻¹(p) moves
-the answer (their theorem 1). The certificate is about the smoothed network, not the network alone. Noise is
-not clipped, which the theorem needs.
+The smoothed network answers with the class that the network gives most often to the picture plus Gaussian noise N(0,
+σ²) on every pixel (Cohen, Rosenfeld, Kolter, Certified Adversarial Robustness via Randomized Smoothing, 2019). If that
+class has a probability of at least p > ½, no change of L2 length below σ·Φ⁻¹(p) moves the answer (their theorem 1). The
+certificate is about the smoothed network, not the network alone. Noise is not clipped, which the theorem needs.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,8 +8,6 @@
 "turn left 5"               0 … 45 whole degrees, left against the clock
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

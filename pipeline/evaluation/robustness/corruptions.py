@@ -15,8 +15,6 @@ the severities that they hold them. What differs from there:
   here and two there. Neither of the two is among the fifteen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -3,8 +3,6 @@
 To add one, write its class and put it into METHODS.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

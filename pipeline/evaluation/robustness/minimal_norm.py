@@ -5,8 +5,6 @@ Constraints (2021, algorithm 1): each step goes up inside a ball whose ε shrink
 grows where it is not.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator

@@ -3,8 +3,6 @@
 All take floats (n, side, side) in [0, 1] and give a new array. Lengths are in pixels of a side of 28 and scaled.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -4,8 +4,6 @@ Places are (row, column) from the picture's centre; what lies outside of the pic
 between pixels are interpolated linearly, as in the MNIST-C code.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

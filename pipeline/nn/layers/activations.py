@@ -4,8 +4,6 @@ Each takes any shape, and inputs far beyond ±10⁴. To add one, write its forwa
 name into the list in this package's __init__.py.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -10,8 +10,6 @@ then works on one long vector and need not know what a layer is. Between layers 
 width pictures lie in blocks (blocks.py), which those turn them into; Flatten and the network turn them back.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 

@@ -12,8 +12,6 @@ width). It buys three things, without which NumPy would be several times slower 
   are independent, so that threads can share them out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The dense layer, and Flatten, which makes pictures into its rows."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.checks import one_of, whole_number

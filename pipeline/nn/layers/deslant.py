@@ -1,7 +1,5 @@
 """Slanted writing set upright: a layer without parameters, to stand before the first that has some."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.checks import number

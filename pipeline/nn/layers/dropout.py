@@ -1,7 +1,5 @@
 """Dropout: units left out by chance while training, so that none relies on another."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.checks import number

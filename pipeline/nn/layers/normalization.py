@@ -1,7 +1,5 @@
 """Batch normalisation: each feature, or each channel of pictures, brought to mean 0 and variance 1."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.checks import number
@@ -70,10 +68,9 @@ def _stretch_back(dx: Array, dy: Array, x: Array, shift: Array, slope: Array, co
 class BatchNorm(Layer):
     """y = γ·(x − μ) / √(v + ε) + β (Ioffe and Szegedy 2015, algorithm 1).
 
-    In a training pass μ and v are the mean and variance over the batch (and over all pixels of a channel),
-    and the running moments move towards them by `momentum`; in any other pass μ and v are the running
-    moments. The running variance is of the unbiased kind, as in PyTorch. Training passes of one network
-    must not run at the same time.
+    In a training pass μ and v are the mean and variance over the batch (and over all pixels of a channel), and the
+    running moments move towards them by `momentum`; in any other pass μ and v are the running moments. The running
+    variance is of the unbiased kind, as in PyTorch. Training passes of one network must not run at the same time.
 
     Takes rows (features,), or pictures (channels, height, width) in blocks or not. Parameters: gamma, beta;
     state: mean, variance, each (features or channels,).

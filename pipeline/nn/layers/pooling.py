@@ -1,7 +1,5 @@
 """Pooling: the largest number, or the mean, of each window of a picture, channel by channel."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -12,8 +12,6 @@ its size from the float64 one, gradients 1e-6. Blocks are those of blocks.py: (h
 once, V and M are (16, channels, blocks, down, across, lanes).
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

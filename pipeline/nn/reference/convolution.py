@@ -1,7 +1,5 @@
 """Convolution and pooling in plain loops, for pictures (height, width) or (channels, height, width)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -21,10 +19,8 @@ class Conv2D(fast.Conv2D):
         shape = self.output_shape((len(x[0]), len(x[0][0]), len(x[0][0][0])))
         y = zeros((len(x), *shape))
         for n, f, i, j in _indices(len(x), *shape):
-            total = self.params["bias"][f] if self.bias else 0.0
-            for c, u, v, row, column in self.seen(x[n], i, j):
-                total += weight[f][c][u][v] * x[n][c][row][column]
-            y[n][f][i][j] = total
+            products = (weight[f][c][u][v] * x[n][c][row][column] for c, u, v, row, column in self.seen(x[n], i, j))
+            y[n][f][i][j] = sum(products) + (self.params["bias"][f] if self.bias else 0.0)
 
         def backward(dy: Nested) -> Nested:
             dweight = zeros((self.filters, len(x[0]), *self.kernel))
@@ -99,10 +95,8 @@ class AveragePool2D(Pool2D, fast.AveragePool2D):
     """The mean of each window."""
 
     def pool(self, picture: Nested, window: list[tuple[int, int]]) -> tuple[float, list[float]]:
-        total = 0.0
-        for row, column in window:
-            total += picture[row][column]
-        return total / len(window), [1 / len(window)] * len(window)
+        mean = sum(picture[row][column] for row, column in window) / len(window)
+        return mean, [1 / len(window)] * len(window)
 
 
 def _indices(*sizes: int) -> Iterator[tuple[int, ...]]:

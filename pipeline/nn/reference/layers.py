@@ -1,7 +1,5 @@
 """Layers in plain loops. What they take and how their parameters are shaped they have from those of nn/layers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,38 +58,17 @@ class Dense(fast.Dense):
     """y_j = Σ_i x_i · W_ij + b_j."""
 
     def forward(self, x: Nested, ctx: Pass) -> tuple[Nested, Backward]:
-        weight = self.params["weight"]
-        inputs = len(weight)
-        y = zeros((len(x), self.units))
-        for n in range(len(x)):
-            for j in range(self.units):
-                total = self.params["bias"][j] if self.bias else 0.0
-                for i in range(inputs):
-                    total += x[n][i] * weight[i][j]
-                y[n][j] = total
+        weight, bias = self.params["weight"], self.params.get("bias", [0.0] * self.units)
+        rows, inputs, units = range(len(x)), range(len(weight)), range(self.units)
+        y = [[bias[j] + sum(x[n][i] * weight[i][j] for i in inputs) for j in units] for n in rows]
 
         def backward(dy: Nested) -> Nested:
-            for j in range(self.units):
-                for i in range(inputs):
-                    total = 0.0
-                    for n in range(len(x)):
-                        total += x[n][i] * dy[n][j]
-                    self.grads["weight"][i][j] = total
-                if self.bias:
-                    total = 0.0
-                    for n in range(len(x)):
-                        total += dy[n][j]
-                    self.grads["bias"][j] = total
+            self.grads["weight"] = [[sum(x[n][i] * dy[n][j] for n in rows) for j in units] for i in inputs]
+            if self.bias:
+                self.grads["bias"] = [sum(dy[n][j] for n in rows) for j in units]
             if self.is_first and not ctx.wants_input_gradient:
                 return None
-            dx = zeros((len(x), inputs))
-            for n in range(len(x)):
-                for i in range(inputs):
-                    total = 0.0
-                    for j in range(self.units):
-                        total += dy[n][j] * weight[i][j]
-                    dx[n][i] = total
-            return dx
+            return [[sum(dy[n][j] * weight[i][j] for j in units) for i in inputs] for n in rows]
 
         return y, backward
 

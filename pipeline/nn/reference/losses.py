@@ -1,7 +1,5 @@
 """Losses in plain loops: loss(outputs, targets, ctx, weights) → (mean loss, ∂loss/∂outputs)."""
 
-from __future__ import annotations
-
 import math
 
 from pipeline.nn.reference.layers import Nested, sigmoid

@@ -1,7 +1,5 @@
 """The network and its training in plain loops."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

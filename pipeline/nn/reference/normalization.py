@@ -1,7 +1,5 @@
 """Batch normalisation in plain loops, for rows (features,) or pictures (channels, height, width)."""
 
-from __future__ import annotations
-
 import math
 
 from pipeline.nn import layers as fast

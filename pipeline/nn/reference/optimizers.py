@@ -1,7 +1,5 @@
 """Optimisers in plain loops, each in the form in which its paper gives it."""
 
-from __future__ import annotations
-
 import math
 
 
@@ -20,10 +18,15 @@ class Optimizer:
             norm = math.sqrt(sum(g * g for g in grads))
             shorten = min(1.0, self.clip_norm / (norm + 1e-6))
         for i in range(len(params)):
-            params[i] = self.moved(i, params[i], shorten * grads[i], learning_rate)
+            p, g = self.decayed(params[i], shorten * grads[i], learning_rate)
+            params[i] = p - learning_rate * self.direction(i, g)
 
-    def moved(self, i: int, p: float, g: float, learning_rate: float) -> float:
-        """The new value of parameter number i, now p, with gradient g."""
+    def decayed(self, p: float, g: float, learning_rate: float) -> tuple[float, float]:
+        """A parameter and its gradient with weight decay."""
+        return p, g + self.weight_decay * p
+
+    def direction(self, i: int, g: float) -> float:
+        """What parameter number i moves against, for its gradient g."""
         raise NotImplementedError
 
 
@@ -35,11 +38,9 @@ class SGD(Optimizer):
         self.momentum, self.nesterov = momentum, nesterov
         self.velocity = [0.0] * size
 
-    def moved(self, i: int, p: float, g: float, learning_rate: float) -> float:
-        g = g + self.weight_decay * p
+    def direction(self, i: int, g: float) -> float:
         self.velocity[i] = self.momentum * self.velocity[i] + g
-        direction = g + self.momentum * self.velocity[i] if self.nesterov else self.velocity[i]
-        return p - learning_rate * direction
+        return g + self.momentum * self.velocity[i] if self.nesterov else self.velocity[i]
 
 
 class RMSProp(Optimizer):
@@ -50,10 +51,9 @@ class RMSProp(Optimizer):
         self.rho, self.epsilon = rho, epsilon
         self.second = [0.0] * size
 
-    def moved(self, i: int, p: float, g: float, learning_rate: float) -> float:
-        g = g + self.weight_decay * p
+    def direction(self, i: int, g: float) -> float:
         self.second[i] = self.rho * self.second[i] + (1 - self.rho) * g * g
-        return p - learning_rate * g / (math.sqrt(self.second[i]) + self.epsilon)
+        return g / (math.sqrt(self.second[i]) + self.epsilon)
 
 
 class Adam(Optimizer):
@@ -66,15 +66,12 @@ class Adam(Optimizer):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.first, self.second = [0.0] * size, [0.0] * size
 
-    def moved(self, i: int, p: float, g: float, learning_rate: float) -> float:
-        return self.adam(i, p, g + self.weight_decay * p, learning_rate)
-
-    def adam(self, i: int, p: float, g: float, learning_rate: float) -> float:
+    def direction(self, i: int, g: float) -> float:
         self.first[i] = self.beta_1 * self.first[i] + (1 - self.beta_1) * g
         self.second[i] = self.beta_2 * self.second[i] + (1 - self.beta_2) * g * g
         m = self.first[i] / (1 - self.beta_1**self.steps)
         v = self.second[i] / (1 - self.beta_2**self.steps)
-        return p - learning_rate * m / (math.sqrt(v) + self.epsilon)
+        return m / (math.sqrt(v) + self.epsilon)
 
 
 class AdamW(Adam):
@@ -83,8 +80,8 @@ class AdamW(Adam):
     def __init__(self, size: int, *, weight_decay: float = 0.01, **arguments: float) -> None:
         super().__init__(size, weight_decay=weight_decay, **arguments)
 
-    def moved(self, i: int, p: float, g: float, learning_rate: float) -> float:
-        return self.adam(i, p - learning_rate * self.weight_decay * p, g, learning_rate)
+    def decayed(self, p: float, g: float, learning_rate: float) -> tuple[float, float]:
+        return p - learning_rate * self.weight_decay * p, g
 
 
 OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSProp, "adam": Adam, "adamw": AdamW}
