@@ -1,4 +1,6 @@
-"""Changes made to training pictures: batch → batch, in place, on floats (n, height, width) in [0, 1].
+"""Changes made to training pictures: each is called with a batch and rng, and gives the batch back.
+
+A batch is floats (n, height, width) in [0, 1], which are changed in place.
 
 noise.py        Gaussian noise on a share of each batch
 shift.py        random shifts by whole pixels

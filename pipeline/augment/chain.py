@@ -20,7 +20,6 @@ class Chain:
             self.changes += [Sum(*found)] if distorts else found
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, height, width) in place, and give it back."""
         for change in self.changes:
             batch = change(batch, rng=rng)
         return batch

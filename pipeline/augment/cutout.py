@@ -16,7 +16,6 @@ class CutOut:
         self.probability = within("probability", probability, 0, 1)
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, height, width) in place, and give it back."""
         n, height, width = batch.shape
         square = round(self.share * max(height, width))
         cut = rng.random(n) < self.probability

@@ -55,7 +55,6 @@ class Displacement:
         raise NotImplementedError
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, height, width) in place, and give it back."""
         return warp(batch, self.field(batch.shape, rng=rng), self.scratch)
 
 

@@ -59,7 +59,6 @@ class NoiseOnShare:
         self.sigma, self.share, self.clip = check_sigma(sigma), share, clip
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, …) in place, and give it back."""
         if self.sigma == 0:
             return batch
         noisy = batch[: round(len(batch) * self.share)]

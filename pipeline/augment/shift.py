@@ -37,7 +37,6 @@ class RandomShift:
         self.pixels = whole_number("A shift in pixels", pixels, at_least=0)
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, height, width) in place, and give it back."""
         n, reach = len(batch), self.pixels
         if reach == 0:
             return batch
@@ -55,5 +54,4 @@ class Shift:
         self.share = within("share_of_side", share_of_side, 0, 0.5)
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, height, width) in place, and give it back."""
         return RandomShift(round(self.share * max(batch.shape[1:])))(batch, rng=rng)

@@ -18,7 +18,6 @@ class Thickness:
         self.share = within("share_of_side", share_of_side, 0, 0.5)
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, height, width) in place, and give it back."""
         pixels = rng.uniform(-1, 1, len(batch)) * self.share * max(batch.shape[1:])
         for extreme, rows, reach in ((np.maximum, pixels > 0, pixels), (np.minimum, pixels < 0, -pixels)):
             if rows.any():

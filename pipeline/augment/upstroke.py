@@ -34,7 +34,6 @@ class Upstroke:
         self.probability = within("probability", probability, 0, 1)
 
     def __call__(self, batch: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Change the float batch (n, height, width) in place, and give it back."""
         wanted = rng.random(len(batch)) < self.probability
         rows = np.flatnonzero(wanted & bare_strokes(batch))
         if rows.size:

@@ -1,13 +1,11 @@
 """What both estimators share: from scikit-learn's fit(X, y) to one training of a network, and back."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -28,9 +26,6 @@ from pipeline.nn.workspace import Pass
 from pipeline.training import EarlyStopping, Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
 from pipeline.training.recipe import build_network
 
-if TYPE_CHECKING:
-    import onnx
-
 LARGEST_SEED = 2**31 - 1
 
 
@@ -44,12 +39,12 @@ def has_epochs(estimator: Parameters) -> bool:
 def _arrays(name: str) -> property:
     """All layers' arrays of that name: views, into which a list that is assigned is copied."""
 
-    def get(self: NetworkEstimator) -> list[np.ndarray]:
+    def get(self: Any) -> list[np.ndarray]:
         if "network_" not in vars(self):
             raise AttributeError("The estimator has weights after fit only.")
         return [layer.params[name] for layer in self.network_.layers if name in layer.params]
 
-    def put(self: NetworkEstimator, values: list[np.ndarray]) -> None:
+    def put(self: Any, values: list[np.ndarray]) -> None:
         for array, value in zip(get(self), values, strict=True):
             array[...] = value
 
@@ -302,8 +297,8 @@ class NetworkEstimator(Parameters, BaseEstimator):
             found.append(backward(gradient).reshape(len(x), -1) * len(x))
         return np.concatenate(found)
 
-    def to_onnx(self) -> onnx.ModelProto:
-        """The fitted network for other programs, as the onnx package has it, with skl2onnx's names: float32 throughout.
+    def to_onnx(self) -> Any:
+        """The fitted network for other programs, as an onnx.ModelProto, with skl2onnx's names: float32 throughout.
 
         It takes `X` (n, features), pixels divided by 255, and gives `label` and `probabilities` in the order of
         classes_; a regressor gives `variable` (n, outputs). Raises UsageError where the onnx package is missing.

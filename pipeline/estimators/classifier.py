@@ -1,10 +1,8 @@
 """NetworkClassifier: MLPClassifier's parameters, methods and results over our network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import expit
@@ -43,7 +41,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     _numeric_targets = False
 
     @available_if(has_epochs)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> NetworkClassifier:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """One epoch over X and y, going on from before; the first call needs all `classes`, unless multi-label."""
         if self.class_weight == "balanced":
             raise UsageError('partial_fit cannot know what is "balanced": give class_weight as a dictionary.')

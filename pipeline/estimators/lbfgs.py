@@ -1,9 +1,7 @@
 """The solver lbfgs: all rows at once, through SciPy's L-BFGS-B on the network's flat parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +10,10 @@ from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
 from pipeline.training.plan import Loss, Regularizer, TrainingData
 
-if TYPE_CHECKING:
-    from scipy.optimize import OptimizeResult
-
 
 def minimize(
     network: Network, data: TrainingData, loss: Loss, regularizer: Regularizer, *, stop: Callable, options: dict
-) -> OptimizeResult:
+) -> Any:
     """Train `network` in place and give SciPy's result: the last loss `fun`, whether it converged as `success`.
 
     stop(loss): whether to stop after an iteration. options: SciPy's maxiter, maxfun and gtol.
@@ -38,7 +33,7 @@ def minimize(
         value += regularizer(total)
         return value, network.grads.astype(np.float64)
 
-    def after_iteration(intermediate_result: OptimizeResult) -> None:
+    def after_iteration(intermediate_result: Any) -> None:
         network.params[...] = intermediate_result.x
         if stop(float(intermediate_result.fun)):
             raise StopIteration

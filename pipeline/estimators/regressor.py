@@ -1,11 +1,9 @@
 """NetworkRegressor: MLPRegressor's parameters, methods and results over our network."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -54,7 +52,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator, _FirstParameter):
         super().check_parameters()
 
     @available_if(has_epochs)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkRegressor:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch over X and y, going on from before."""
         return self._fit(X, y, sample_weight, incremental=True)
 

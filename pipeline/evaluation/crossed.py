@@ -3,12 +3,11 @@
 Both the holdout's rows and the training seeds are a sample: a crossed design with two random factors.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -56,13 +55,10 @@ class Luck:
             return 2 * float(stdtr(self.row_freedom, -abs(distance) / math.sqrt(self.rows)))
         return self._tail(abs(distance) / self._scale)
 
-    def with_repeats(self, repeats: int) -> Luck:
+    def with_repeats(self, repeats: int) -> Self:
         """As it would be with that many repeats, if seeds spread as they did in these."""
-        return Luck(
-            rows=self.rows, seeds=self.seeds * self.repeats / repeats,
-            welch=self.welch * (repeats - 1) / (self.repeats - 1), row_freedom=self.row_freedom,
-            repeats=repeats,
-        )  # fmt: skip
+        welch = self.welch * (repeats - 1) / (self.repeats - 1)
+        return replace(self, seeds=self.seeds * self.repeats / repeats, welch=welch, repeats=repeats)
 
     def detectable(self, level: float) -> float:
         """The true difference whose interval at that level leaves out 0 in four cases of five (POWER)."""
@@ -144,10 +140,8 @@ def luck_of(values: np.ndarray, arms: Sequence[np.ndarray], raised: tuple[float,
     rest = values - row_means - values.mean(axis=1, keepdims=True) + mean
     of_rest = float((rest**2).sum()) / ((rows - 1) * (repeats - 1)) / (rows * repeats)
     welch = (repeats - 1) * (float(each.sum() ** 2 / (each**2).sum()) if each.any() else float(len(arms)))
-    return Luck(
-        rows=max(of_rows - of_rest, 0.0), seeds=max(float(each.sum()), of_rest), welch=welch,
-        row_freedom=rows - 1.0, repeats=repeats,
-    )  # fmt: skip
+    of_rows, of_seeds = max(of_rows - of_rest, 0.0), max(float(each.sum()), of_rest)
+    return Luck(rows=of_rows, seeds=of_seeds, welch=welch, row_freedom=rows - 1.0, repeats=repeats)
 
 
 def t_quantile(freedom: float, level: float) -> float:

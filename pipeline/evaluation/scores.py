@@ -1,9 +1,8 @@
 """Scores of a cross-validation, its members and their ensemble on out-of-fold rows; and the mistakes behind them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class EnsembleSummary:
     sample: bool = False
 
     @classmethod
-    def of(cls, record: Mapping) -> EnsembleSummary:
+    def of(cls, record: Mapping) -> Self:
         """From the JSON values of asdict. Raises LookupError or TypeError for others."""
         holdout = record["holdout"]
         fields = {

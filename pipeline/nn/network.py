@@ -79,13 +79,11 @@ class Network:
         self.params = self.values[:size]
         self.grads = aligned(size, self.dtype, 1)
         self.values[...], self.grads[...] = 0, 0
-        params, grads, state = (_in_turn(array) for array in (self.params, self.grads, self.values[size:]))
-        first = True
-        for layer, place, kept in zip(self.layers, places, states, strict=True):
-            layer.params = {name: params(s) for name, s in place.items()}
-            layer.grads = {name: grads(s) for name, s in place.items()}
-            layer.state = {name: state(s) for name, s in kept.items()}
-            layer.is_first, first = first and bool(place), first and not place
+        views = (_views(self.params, places), _views(self.grads, places), _views(self.values[size:], states))
+        first = next((layer for layer, place in zip(self.layers, places, strict=True) if place), None)
+        for layer, *arrays in zip(self.layers, *views, strict=True):
+            layer.params, layer.grads, layer.state = arrays
+            layer.is_first = layer is first
             if rng is not None:
                 layer.initialize(rng)
 
@@ -164,13 +162,12 @@ class Network:
         return softmax(self.logits(rows))
 
 
-def _in_turn(flat: np.ndarray) -> Callable[[Shape], np.ndarray]:
-    """A function that gives views of the shapes it is asked for, one behind the other in `flat`."""
-    start = 0
-
-    def take(shape: Shape) -> np.ndarray:
-        nonlocal start
-        start += math.prod(shape)
-        return flat[start - math.prod(shape) : start].reshape(shape)
-
-    return take
+def _views(flat: np.ndarray, of_layers: list[dict[str, Shape]]) -> list[dict[str, np.ndarray]]:
+    """For each layer views of the shapes that it names, one behind the other in `flat`."""
+    views, start = [], 0
+    for shapes in of_layers:
+        views.append({})
+        for name, shape in shapes.items():
+            views[-1][name] = flat[start : start + math.prod(shape)].reshape(shape)
+            start += math.prod(shape)
+    return views

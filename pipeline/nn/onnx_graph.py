@@ -4,12 +4,10 @@ Every layer has its counterpart among ONNX's operators here, weights as float32.
 imported when a graph is made, and by nothing else: the network needs it nowhere.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +17,6 @@ from pipeline.nn import layers
 from pipeline.nn.layers import Layer, Shape
 from pipeline.nn.layers.deslant import STEADY
 from pipeline.nn.network import Network
-
-if TYPE_CHECKING:
-    import onnx
 
 OPSET = 17
 IR_VERSION = 8  # of the file format; the one that came with opset 17
@@ -76,12 +71,12 @@ class Graph:
             shape = layer.output_shape(shape)
         return x
 
-    def model(self, inputs: Ports, outputs: Ports, about: Mapping[str, Any]) -> onnx.ModelProto:
-        """The graph as the onnx package has it, checked by that package. about: what goes in as JSON."""
+    def model(self, inputs: Ports, outputs: Ports, about: Mapping[str, Any]) -> Any:
+        """The graph as an onnx.ModelProto, checked by that package. about: what goes in as JSON."""
         import onnx
         from onnx import helper
 
-        def described(ports: Ports) -> list[onnx.ValueInfoProto]:
+        def described(ports: Ports) -> list[Any]:
             return [helper.make_tensor_value_info(name, _type(kind), shape) for name, (kind, shape) in ports.items()]
 
         model = helper.make_model(

@@ -7,9 +7,8 @@ output row is the weights times that matrix. Unrolling the kernel's height as we
 times more. (3×3 kernels with stride 1 mostly go another way: winograd.py.)
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Axis:
     outputs: int
 
     @classmethod
-    def of(cls, inputs: int, kernel: int, stride: int, padding: str) -> Axis:
+    def of(cls, inputs: int, kernel: int, stride: int, padding: str) -> Self:
         """padding "valid": none. "same": ⌈inputs / stride⌉ outputs, an odd zero goes to the end."""
         if padding == "valid":
             return cls(kernel, stride, 0, inputs, (inputs - kernel) // stride + 1)

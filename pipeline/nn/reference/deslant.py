@@ -1,13 +1,23 @@
 """Deslant in plain loops, for pictures (height, width)."""
 
-from __future__ import annotations
-
 import math
 
 from pipeline.nn import layers as fast
 from pipeline.nn.layers.deslant import STEADY
 from pipeline.nn.reference.layers import Backward, Nested, zeros
 from pipeline.nn.workspace import Pass
+
+
+class _Slant:
+    """Of a picture's ink: its mass, its centre (r, c), how tall it is, and its slant a."""
+
+    def __init__(self, picture: Nested) -> None:
+        ink = [(i, j, x * x) for i, row in enumerate(picture) for j, x in enumerate(row)]
+        self.mass = sum(w for _, _, w in ink) or 1.0
+        self.r = sum(w * i for i, _, w in ink) / self.mass
+        self.c = sum(w * j for _, j, w in ink) / self.mass
+        self.tall = STEADY + sum(w * (i - self.r) ** 2 for i, _, w in ink)
+        self.a = sum(w * (i - self.r) * (j - self.c) for i, j, w in ink) / self.tall
 
 
 class Deslant(fast.Deslant):
@@ -54,18 +64,6 @@ class Deslant(fast.Deslant):
                 dw = da * (below * right - slant.a * below**2) / slant.tall + dr * below / slant.mass
                 dx[i][j] += 2 * ink * dw
         return dx
-
-
-class _Slant:
-    """Of a picture's ink: its mass, its centre (r, c), how tall it is, and its slant a."""
-
-    def __init__(self, picture: Nested) -> None:
-        ink = [(i, j, x * x) for i, row in enumerate(picture) for j, x in enumerate(row)]
-        self.mass = sum(w for _, _, w in ink) or 1.0
-        self.r = sum(w * i for i, _, w in ink) / self.mass
-        self.c = sum(w * j for _, j, w in ink) / self.mass
-        self.tall = STEADY + sum(w * (i - self.r) ** 2 for i, _, w in ink)
-        self.a = sum(w * (i - self.r) * (j - self.c) for i, j, w in ink) / self.tall
 
 
 def _place(column: float) -> tuple[int, float]:
