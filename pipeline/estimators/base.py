@@ -78,9 +78,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
         self.check_parameters()
         for name in ("early_stopping", "schedule", "average_decay") if incremental else ():
             if value := getattr(self, name):
-                raise UsageError(
-                    f"partial_fit does not support {name}={value!r}: it sees one epoch at a time; use fit."
-                )
+                raise UsageError(f"partial_fit does not support {name}={value!r}: it sees single epochs; use fit.")
         resuming = hasattr(self, "network_") and (incremental or self.warm_start)
         rows, y = self._validated(X, y, reset=not resuming)
         check_noise_fits(self, rows)
@@ -158,9 +156,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
     def _fit_epochs(self, data: TrainingData, random: np.random.RandomState, *, incremental: bool) -> None:
         network, n, validation, decay = self.network_, data.rows.shape[0], data.validation, self.average_decay
         if self.batch_size != "auto" and self.batch_size > n:
-            self._warn(
-                f"batch_size={self.batch_size} is more than the {n} training rows: one batch is all.", UserWarning
-            )
+            self._warn(f"batch_size={self.batch_size} is above the {n} training rows: one batch is all.", UserWarning)
         if not incremental:
             self._optimizer = None
         seen = self.t_ if self._optimizer else 0  # a new optimiser begins with the first learning rate
@@ -248,9 +244,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
         rows, y = self._validated(X_val, y_val, reset=False)
         return TrainingData(rows=rows, labels=self._targets(y, incremental=True, resuming=True))
 
-    def _split(
-        self, targets: np.ndarray, weights: np.ndarray | None, random: np.random.RandomState
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _split(self, targets: np.ndarray, weights: np.ndarray | None, random: Any) -> tuple[np.ndarray, np.ndarray]:
         """Places of the rows to train on and of those held out for early stopping; weightless rows are in neither."""
         places = np.arange(len(targets)) if weights is None else np.flatnonzero(weights)
         strata = self._strata(targets[places])
@@ -276,8 +270,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs (n, outputs) before softmax or sigmoid."""
         check_is_fitted(self)
-        rows = self._validated(X, reset=False)
-        return self.network_.logits(rows)
+        return self.network_.logits(self._validated(X, reset=False))
 
     def input_gradient(self, X: Any, y: Any) -> np.ndarray:
         """∂loss/∂X (n, features): how each row's own loss at label y changes with its numbers.

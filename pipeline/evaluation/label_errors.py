@@ -32,9 +32,5 @@ def label_errors(probabilities: np.ndarray, labels: np.ndarray) -> LabelErrors:
     rows = np.flatnonzero((counted.max(axis=1) >= 0) & (suggested != labels))
     of_label, of_suggested = probabilities[rows, labels[rows]], probabilities[rows, suggested[rows]]
     order = np.argsort(of_label - of_suggested, kind="stable")
-    return LabelErrors(
-        rows=rows[order],
-        suggested=suggested[rows][order],
-        of_label=of_label[order],
-        of_suggested=of_suggested[order],
-    )
+    rows, of_label, of_suggested = rows[order], of_label[order], of_suggested[order]
+    return LabelErrors(rows=rows, suggested=suggested[rows], of_label=of_label, of_suggested=of_suggested)

@@ -72,9 +72,7 @@ class Network:
         self.output_shape = shape
         size, state_size = (sum(math.prod(s) for one in shapes for s in one.values()) for shapes in (places, states))
         if most_params is not None and size + state_size > most_params:
-            raise UsageError(
-                f"The network has {size + state_size:,} parameters where at most {most_params:,} are allowed."
-            )
+            raise UsageError(f"The network has {size + state_size:,} parameters, at most {most_params:,} are allowed.")
         self.values = aligned(size + state_size, self.dtype, 0)
         self.params = self.values[:size]
         self.grads = aligned(size, self.dtype, 1)

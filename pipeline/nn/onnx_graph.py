@@ -31,9 +31,7 @@ class Graph:
         try:
             import onnx  # noqa: F401
         except ImportError as error:
-            raise UsageError(
-                "Writing ONNX files needs the onnx package: install it with `pip install onnx`."
-            ) from error
+            raise UsageError("Writing ONNX files needs the onnx package: `pip install onnx` gets it.") from error
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 

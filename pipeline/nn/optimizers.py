@@ -45,16 +45,14 @@ def _momentum_step(p: Array, g: Array, v: Array, momentum: Number, rate: Number,
         p[i] -= (g[i] + v[i] * momentum if nesterov else v[i]) * rate
 
 
-def _rmsprop_step_arrays(
-    p: Array, g: Array, v: Array, rho: Number, rest: Number, epsilon: Number, rate: Number
-) -> None:
+def _rmsprop_arrays(p: Array, g: Array, v: Array, rho: Number, rest: Number, epsilon: Number, rate: Number) -> None:
     for p_, g_, v_ in chunks(p, g, v):
         v_ *= rho
         v_ += g_ * g_ * rest
         p_ -= g_ / (np.sqrt(v_) + epsilon) * rate
 
 
-@kernel(_rmsprop_step_arrays)
+@kernel(_rmsprop_arrays)
 def _rmsprop_step(p: Array, g: Array, v: Array, rho: Number, rest: Number, epsilon: Number, rate: Number) -> None:
     """v ← ρ·v + (1 − ρ)·g², then p ← p − η·g / (√v + ε); rest: 1 − ρ."""
     for i in range(p.size):

@@ -202,7 +202,7 @@ def test_warnings_point_to_the_line_that_calls_fit(given, category):
 
 
 def test_a_batch_of_more_rows_than_there_are_warns():
-    with pytest.warns(UserWarning, match="batch_size=700 is more than the 600 training rows: one batch is all"):
+    with pytest.warns(UserWarning, match="batch_size=700 is above the 600 training rows: one batch is all"):
         large = quick(batch_size=700).fit(X, DIGITS)
     np.testing.assert_array_equal(large.predict_proba(X), quick(batch_size=600).fit(X, DIGITS).predict_proba(X))
 

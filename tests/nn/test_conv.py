@@ -234,11 +234,11 @@ def test_a_spec_builds_the_same_layer():
         (lambda: Conv2D(2.0, 3), "Conv2D: filters must be a whole number of at least 1, found 2.0."),
         (
             lambda: Conv2D(1, (3, 0)),
-            "Conv2D kernel must be a whole number of at least 1, or two of them (height, width), found (3, 0).",
+            "Conv2D kernel must be a whole number of at least 1, or two (height, width), found (3, 0).",
         ),
         (
             lambda: Conv2D(1, 3, stride=[1, 1, 1]),
-            "Conv2D stride must be a whole number of at least 1, or two of them (height, width), found [1, 1, 1].",
+            "Conv2D stride must be a whole number of at least 1, or two (height, width), found [1, 1, 1].",
         ),
         (lambda: Conv2D(1, 3, padding="full"), "There is no padding 'full': choose one of valid, same."),
         (lambda: Conv2D(1, 3, init="zeros"), "There is no initializer 'zeros': choose one of he, "),

@@ -142,7 +142,7 @@ def test_more_rows_than_go_in_at_once():
     [
         (lambda: Network([Dense(2)], (2, 2)), "put Flatten before it"),
         (lambda: Network([Dense(2)], (2,), dtype="float16"), "dtype must be float32 or float64, found float16"),
-        (lambda: Network([Dense(10)], (10,), most_params=100), "has 110 parameters where at most 100"),
+        (lambda: Network([Dense(10)], (10,), most_params=100), "has 110 parameters, at most 100"),
         (lambda: Network([Dense(2)], (2,)).logits(np.zeros((1, 3))), r"rows of shape \(2,\), found \(3,\)"),
         (lambda: Dense(0), "units must be a whole number of at least 1, found 0"),
         (lambda: Dense(1, init="zeros"), "There is no initializer 'zeros': choose one of he, "),

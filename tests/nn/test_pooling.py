@@ -118,7 +118,7 @@ def test_a_spec_builds_the_same_layer(kind):
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: MaxPool2D(0), "MaxPool2D size must be a whole number of at least 1, or two of them .* found 0"),
+        (lambda: MaxPool2D(0), "MaxPool2D size must be a whole number of at least 1, or two .* found 0"),
         (lambda: AveragePool2D(2, stride=0.5), "AveragePool2D stride must be a whole number .* found 0.5"),
         (lambda: Network([MaxPool2D(4)], (3, 8)), "MaxPool2D 4×4 does not fit into a picture of 3×8 pixels"),
         (lambda: Network([MaxPool2D(2)], (9,)), r"MaxPool2D takes pictures, .* found rows of shape \(9,\)"),

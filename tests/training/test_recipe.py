@@ -102,7 +102,7 @@ def test_default_is_784_512_10():
         (dense(512.0), "Dense: units must be a whole number, found 512.0."),
         (dense(True), "Dense: units must be a whole number, found True."),
         (dense(2**63), "network.layers.1.units is a date or a number of more than 64 bits"),
-        (dense(2**62), "parameters where at most 268,435,456 are allowed."),
+        (dense(2**62), "parameters, at most 268,435,456 are allowed."),
         ({**GOOD, "network": {}}, "[network] layers must be a list of tables"),
         (changed("network", dtype=["float32"]), 'dtype must be "float32" or "float64", found [\'float32\'].'),
         ({**GOOD, "summary": datetime.date(2020, 1, 1)}, "summary must be a text."),

@@ -84,9 +84,7 @@ class Target:
         """Logits (n, classes); the next call writes over them."""
         return self.network.forward(pictures, self._ctx)[0]
 
-    def climb(
-        self, pictures: ndarray, labels: ndarray, towards: ndarray | None = None
-    ) -> tuple[ndarray, ndarray, ndarray]:
+    def climb(self, pictures: ndarray, labels: ndarray, towards: ndarray | None = None) -> tuple[ndarray, ...]:
         """What an attack makes large: its value (n,) float64 and gradient (n, side, side), and what is misread (n,).
 
         With logits z and the label y it is log Σ exp(z of all other classes) − z_y, which grows with cross-entropy;

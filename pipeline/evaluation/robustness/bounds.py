@@ -123,9 +123,7 @@ def _chain(network: Network) -> list[_Affine]:
         elif isinstance(layer, AFFINE):
             layers.append(layer)
         else:
-            raise UsageError(
-                f"A proof takes networks of Flatten, Dense, Conv2D, BatchNorm and ReLU, found {type(layer).__name__}."
-            )
+            raise UsageError(f"A proof takes Flatten, Dense, Conv2D, BatchNorm and ReLU, found {layer.describe()}.")
     return chain
 
 
@@ -135,9 +133,7 @@ def _written_out(layers: list[Layer], shape: tuple[int, ...]) -> tuple[_Affine, 
     part = Network([copy.copy(layer) for layer in layers], shape, dtype="float64")
     outputs = int(np.prod(part.output_shape))
     if inputs * outputs > LARGEST:
-        raise UsageError(
-            f"A proof writes a layer out as {inputs:,} × {outputs:,} numbers, at most {LARGEST:,} are taken."
-        )
+        raise UsageError(f"A proof writes a layer out as {inputs:,} × {outputs:,} numbers, at most {LARGEST:,}.")
     for made, layer in zip(part.layers, layers, strict=True):
         for name, values in {**layer.params, **layer.state}.items():
             {**made.params, **made.state}[name][...] = values

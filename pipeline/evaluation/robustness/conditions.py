@@ -67,7 +67,6 @@ class Condition:
         rng = np.random.default_rng([self.seed, *self.name.encode()])
         return corrupt(images, self.kind, int(self.strength), rng=rng)
 
-
     def _benchmark(self, images: np.ndarray) -> np.ndarray:
         """Row i through the corruption i modulo 15 of MNIST_C, at the severity of the published files."""
         changed = as_floats(images) if images.dtype == np.uint8 else images.copy()

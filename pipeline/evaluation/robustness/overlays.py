@@ -82,9 +82,8 @@ def zigzag(images: np.ndarray, _: None, *, rng: np.random.Generator) -> np.ndarr
     """A zigzag two pixels high and four long from column 2 to column 25."""
     first = rng.integers(0, 27, len(images))
     last = first + rng.integers(-5, 5, len(images))
-    return images + np.stack(
-        [_zigzag(a, b, images.shape[1]) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
-    )
+    ends = zip(first.tolist(), last.tolist(), strict=True)
+    return images + np.stack([_zigzag(*rows, images.shape[1]) for rows in ends])
 
 
 @lru_cache(maxsize=512)

@@ -49,7 +49,7 @@ def turned_back(angle: float | np.ndarray) -> np.ndarray:
 
 def rotate(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.ndarray:
     """By `angle` radians about the centre, each picture one way or the other."""
-    angles = angle * _signs(len(images), rng)
+    angles = angle * rng.choice((-1.0, 1.0), len(images))
     return warp(images, np.moveaxis(turned_back(-angles), -1, 0))
 
 
@@ -59,7 +59,7 @@ def shear(images: np.ndarray, angle: float, *, rng: np.random.Generator) -> np.n
     The map of scikit-image's AffineTransform before its version 0.19, which MNIST-C was made with: rows are
     cos(angle) apart, which stretches the picture, and −sin(angle) columns to the side.
     """
-    angles = angle * _signs(len(images), rng)
+    angles = angle * rng.choice((-1.0, 1.0), len(images))
     matrices = np.tile(np.eye(2), (len(images), 1, 1))
     matrices[:, 0, 0], matrices[:, 1, 0] = np.cos(angles), -np.sin(angles)
     return warp(images, matrices)
@@ -108,7 +108,3 @@ def warp(images: np.ndarray, matrices: np.ndarray, steps: np.ndarray | float = 0
     field = ((matrices - np.eye(2)) @ grid).reshape(-1, 2, side, side) + steps
     field = np.broadcast_to(field, (n, 2, side, side)).swapaxes(0, 1).astype(np.float32, order="C")
     return distort.warp(images.copy(), field)
-
-
-def _signs(n: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.choice((-1.0, 1.0), n)

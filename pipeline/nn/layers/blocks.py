@@ -46,9 +46,7 @@ def pair(name: str, value: object) -> tuple[int, int]:
     """(height, width) from one whole number for both, or from two. Raises UsageError for others or below 1."""
     both = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
     if len(both) != 2 or any(type(size) is not int or size < 1 for size in both):
-        raise UsageError(
-            f"{name} must be a whole number of at least 1, or two of them (height, width), found {value!r}."
-        )
+        raise UsageError(f"{name} must be a whole number of at least 1, or two (height, width), found {value!r}.")
     return both
 
 

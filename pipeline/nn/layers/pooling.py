@@ -33,11 +33,33 @@ class _Pool2D(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         channels, *sides = picture_shape(type(self).__name__, shape)
         if any(side < size for side, size in zip(sides, self.size, strict=True)):
-            raise UsageError(
-                f"{self.describe()} does not fit into a picture of {sides[0]}×{sides[1]} pixels: take a smaller size."
-            )
+            size = "×".join(map(str, sides))
+            raise UsageError(f"{self.describe()} does not fit into a picture of {size} pixels: take a smaller size.")
         steps = zip(sides, self.size, self.stride, strict=True)
         return (channels, *((side - size) // stride + 1 for side, size, stride in steps))
+
+    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
+        to_input = way_back(x, self, ctx)
+        x = to_blocks(x, self, ctx)
+        blocks, height, channels, width, lanes = x.shape
+        _, height_out, width_out = self.output_shape((channels, height, width))
+        y = ctx.array(self, "y", (blocks, height_out, channels, width_out, lanes), x.dtype)
+        ctx.share(blocks, lambda block, part: self.pool(y[block], x[block], ctx, part))
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            dx, dy = ctx.array(self, "dx", x.shape, x.dtype), np.ascontiguousarray(dy)
+            ctx.share(blocks, lambda b, part: self.spread(dx[b], dy[b], y[b], x[b], ctx, part))
+            return to_input(dx)
+
+        return y, backward
+
+    def pool(self, y: Array, x: Array, ctx: Pass, part: int) -> None:
+        """y ← a block x; part: of the thread, for the name of an array to work in."""
+        raise NotImplementedError
+
+    def spread(self, dx: Array, dy: Array, y: Array, x: Array, ctx: Pass, part: int) -> None:
+        """dx ← the gradients dy of y, where they came from."""
+        raise NotImplementedError
 
 
 def _largest_arrays(y: Array, x: Array, size: Array, stride: Array) -> None:
@@ -87,66 +109,37 @@ def _to_largest(dx: Array, dy: Array, y: Array, x: Array, size: Array, stride: A
 class MaxPool2D(_Pool2D):
     """y = the largest number of each window. Of several that are largest the first, row by row, gets the gradient."""
 
-    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
-        to_input = way_back(x, self, ctx)
-        x = to_blocks(x, self, ctx)
-        blocks, height, channels, width, lanes = x.shape
-        _, height_out, width_out = self.output_shape((channels, height, width))
-        y = ctx.array(self, "y", (blocks, height_out, channels, width_out, lanes), x.dtype)
-        windows = np.array(self.size), np.array(self.stride)
-        ctx.share(blocks, lambda block, _: _largest(y[block], x[block], *windows))
+    def pool(self, y: Array, x: Array, ctx: Pass, part: int) -> None:
+        _largest(y, x, np.array(self.size), np.array(self.stride))
 
-        def backward(dy: np.ndarray) -> np.ndarray:
-            dx, dy = ctx.array(self, "dx", x.shape, x.dtype), np.ascontiguousarray(dy)
-            ctx.share(blocks, lambda block, _: _to_largest(dx[block], dy[block], y[block], x[block], *windows))
-            return to_input(dx)
-
-        return y, backward
+    def spread(self, dx: Array, dy: Array, y: Array, x: Array, ctx: Pass, part: int) -> None:
+        _to_largest(dx, dy, y, x, np.array(self.size), np.array(self.stride))
 
 
 class AveragePool2D(_Pool2D):
     """y = the mean of each window."""
 
-    def forward(self, x: np.ndarray, ctx: Pass) -> tuple[np.ndarray, Backward]:
-        to_input = way_back(x, self, ctx)
-        x = to_blocks(x, self, ctx)
-        blocks, _, channels, width, lanes = x.shape
-        _, height_out, width_out = self.output_shape((channels, x.shape[1], width))
-        y = ctx.array(self, "y", (blocks, height_out, channels, width_out, lanes), x.dtype)
-        row_shape = (height_out, channels, width, lanes)
-        share = x.dtype.type(1 / math.prod(self.size))
+    def pool(self, y: Array, x: Array, ctx: Pass, part: int) -> None:
+        rows = ctx.array(self, f"rows {part}", (len(y), *x.shape[1:]), x.dtype)
+        rows[...] = 0
+        for on in range(self.size[0]):
+            rows += _view(x, DOWN, on, self.stride[0], rows)
+        y[...] = 0
+        for on in range(self.size[1]):
+            y += _view(rows, ACROSS, on, self.stride[1], y)
+        y *= x.dtype.type(1 / math.prod(self.size))
 
-        def forward_block(block: int, part: int) -> None:
-            rows = ctx.array(self, f"rows {part}", row_shape, x.dtype)
-            rows[...] = 0
-            for on in range(self.size[0]):
-                rows += _view(x[block], DOWN, on, self.stride[0], rows)
-            y[block] = 0
-            for on in range(self.size[1]):
-                y[block] += _view(rows, ACROSS, on, self.stride[1], y[block])
-            y[block] *= share
-
-        ctx.share(blocks, forward_block)
-
-        def backward(dy: np.ndarray) -> np.ndarray:
-            dx = ctx.array(self, "dx", x.shape, x.dtype)
-
-            def backward_block(block: int, part: int) -> None:
-                drows = ctx.array(self, f"drows {part}", row_shape, x.dtype)
-                drows[...] = 0
-                for on in range(self.size[1]):
-                    columns = _view(drows, ACROSS, on, self.stride[1], dy[block])
-                    columns += dy[block]
-                drows *= share
-                dx[block] = 0
-                for on in range(self.size[0]):
-                    pixels = _view(dx[block], DOWN, on, self.stride[0], drows)
-                    pixels += drows
-
-            ctx.share(blocks, backward_block)
-            return to_input(dx)
-
-        return y, backward
+    def spread(self, dx: Array, dy: Array, y: Array, x: Array, ctx: Pass, part: int) -> None:
+        rows = ctx.array(self, f"rows {part}", (len(y), *x.shape[1:]), x.dtype)
+        rows[...] = 0
+        for on in range(self.size[1]):
+            columns = _view(rows, ACROSS, on, self.stride[1], dy)
+            columns += dy
+        rows *= x.dtype.type(1 / math.prod(self.size))
+        dx[...] = 0
+        for on in range(self.size[0]):
+            pixels = _view(dx, DOWN, on, self.stride[0], rows)
+            pixels += rows
 
 
 def _through(block: Array, tap: tuple[int, int], stride: Array, like: Array) -> Array:

@@ -16,9 +16,7 @@ class Loss:
     def row_weight(self, target: Nested) -> float:
         return 1.0
 
-    def __call__(
-        self, outputs: Nested, targets: Nested, ctx: Pass, weights: list[float] | None = None
-    ) -> tuple[float, Nested]:
+    def __call__(self, outputs: Nested, targets: Nested, ctx: Pass, weights: Nested = None) -> tuple[float, Nested]:
         counts = [self.row_weight(targets[n]) * (1.0 if weights is None else weights[n]) for n in range(len(outputs))]
         total = sum(counts)
         mean, gradients = 0.0, []
