@@ -90,10 +90,8 @@ class Grid:
 
     def right(self) -> np.ndarray:
         """(T, R, C) int64: how many rows each model got right. A cell at a time: the whole would double the memory."""
-        cells = [
-            [self.correct(row, column).sum(axis=-1) for column in range(len(self.conditions))]
-            for row in range(len(self.trained))
-        ]
+        columns, rows = range(len(self.conditions)), range(len(self.trained))
+        cells = [[self.correct(row, column).sum(axis=-1) for column in columns] for row in rows]
         return np.array(cells, np.int64).swapaxes(1, 2)
 
     def accuracy(self) -> np.ndarray:

@@ -231,7 +231,5 @@ def repeats_to_find(
 
 def cell_estimates(grid: Grid) -> list[list[Estimate]]:
     """The accuracy in each cell of the table (T lists of C), shares 0 to 1: accuracy_interval of its repeats."""
-    return [
-        [accuracy_interval(grid.correct(row, column)) for column in range(len(grid.conditions))]
-        for row in range(len(grid.trained))
-    ]
+    columns, rows = range(len(grid.conditions)), range(len(grid.trained))
+    return [[accuracy_interval(grid.correct(row, column)) for column in columns] for row in rows]

@@ -29,30 +29,25 @@ class Graph:
 
     def __init__(self) -> None:
         try:
-            import onnx  # noqa: F401
+            import onnx
         except ImportError as error:
             raise UsageError("Writing ONNX files needs the onnx package: `pip install onnx` gets it.") from error
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self.onnx, self.nodes, self.constants = onnx, [], []
 
     def constant(self, value: np.ndarray | np.generic) -> str:
-        from onnx import numpy_helper
-
-        name = f"constant {len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name))
+        name, array = f"constant {len(self.constants)}", np.ascontiguousarray(value).reshape(value.shape)
+        self.constants.append(self.onnx.numpy_helper.from_array(array, name))
         return name
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Add a node and give the name of its output."""
-        from onnx import helper
-
         output = output or f"{operator} {len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        self.nodes.append(self.onnx.helper.make_node(operator, inputs, [output], **attributes))
         return output
 
     def cast(self, x: str, kind: Any, output: str = "") -> str:
         """Add a node that makes `x` numbers of the NumPy type `kind`."""
-        return self.add("Cast", x, to=_type(kind), output=output)
+        return self.add("Cast", x, to=self._type(kind), output=output)
 
     def weight(self, layer: Layer, name: str, missing: np.ndarray | None = None) -> str:
         """A parameter or state of the layer as a constant; `missing` where the layer goes without."""
@@ -71,11 +66,11 @@ class Graph:
 
     def model(self, inputs: Ports, outputs: Ports, about: Mapping[str, Any]) -> Any:
         """The graph as an onnx.ModelProto, checked by that package. about: what goes in as JSON."""
-        import onnx
-        from onnx import helper
+        helper = self.onnx.helper
 
         def described(ports: Ports) -> list[Any]:
-            return [helper.make_tensor_value_info(name, _type(kind), shape) for name, (kind, shape) in ports.items()]
+            made = ((name, self._type(kind), shape) for name, (kind, shape) in ports.items())
+            return [helper.make_tensor_value_info(*each) for each in made]
 
         model = helper.make_model(
             helper.make_graph(self.nodes, "inkproof", described(inputs), described(outputs), self.constants),
@@ -85,14 +80,11 @@ class Graph:
             ir_version=IR_VERSION,
         )
         helper.set_model_props(model, {key: json.dumps(value, ensure_ascii=False) for key, value in about.items()})
-        onnx.checker.check_model(model, full_check=True)
+        self.onnx.checker.check_model(model, full_check=True)
         return model
 
-
-def _type(kind: Any) -> int:
-    from onnx import helper
-
-    return helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    def _type(self, kind: Any) -> int:
+        return self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind))
 
 
 def _add_layer(graph: Graph, layer: Layer, shape: Shape, x: str) -> str:

@@ -119,7 +119,7 @@ def test_validation_rows_that_nothing_watches_are_refused(given):
         quick(early_stopping=True).fit(X, DIGITS, X_val=X[:2], y_val=[3, 10])
 
 
-@pytest.mark.filterwarnings("ignore:batch_size=600 is more than")
+@pytest.mark.filterwarnings("ignore:batch_size=600 is above")
 def test_rows_that_count_nothing_are_not_held_out():
     """Early stopping with weights of 0 is early stopping without these rows; all zero is refused."""
     weights = np.ones(600)

@@ -1,7 +1,8 @@
 """The network and its training in plain loops."""
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pipeline.nn.reference.layers import Layer, Nested, Shape, each, flat, shaped, zeros
@@ -17,12 +18,10 @@ class Network:
         shape, first = input_shape, True
         for layer in self.layers:
             self.input_shapes.append(shape)
-            place = layer.param_shapes(shape)
-            layer.params = {name: zeros(s) for name, s in place.items()}
-            layer.grads = {name: zeros(s) for name, s in place.items()}
-            layer.state = {name: zeros(s) for name, s in layer.state_shapes(shape).items()}
-            layer.is_first, first = first and bool(place), first and not place
+            layer.grads = {name: zeros(s) for name, s in layer.param_shapes(shape).items()}
+            layer.is_first, first = first and bool(layer.grads), first and not layer.grads
             shape = layer.output_shape(shape)
+        self.values = itertools.repeat(0.0)
 
     @property
     def params(self) -> list[float]:
@@ -30,7 +29,7 @@ class Network:
         return flat([list(layer.params.values()) for layer in self.layers])
 
     @params.setter
-    def params(self, values: Sequence[float]) -> None:
+    def params(self, values: Iterable[float]) -> None:
         numbers = iter(values)
         for layer, shape in zip(self.layers, self.input_shapes, strict=True):
             layer.params = {name: shaped(numbers, s) for name, s in layer.param_shapes(shape).items()}
@@ -46,9 +45,8 @@ class Network:
         return self.params + flat([list(layer.state.values()) for layer in self.layers])
 
     @values.setter
-    def values(self, values: Sequence[float]) -> None:
-        self.params = values
-        numbers = iter(values[len(self.params) :])
+    def values(self, values: Iterable[float]) -> None:
+        self.params = numbers = iter(values)
         for layer, shape in zip(self.layers, self.input_shapes, strict=True):
             layer.state = {name: shaped(numbers, s) for name, s in layer.state_shapes(shape).items()}
 
