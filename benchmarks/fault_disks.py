@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -123,11 +123,11 @@ def two_at_once(job: Job, _: np.random.Generator) -> tuple[str, list[str]]:
         return f"{job.name}: two at once", wrong + half_files(folder, killed=False) + ledger_lies(folder)
 
 
-def disks(count: int, seed: int, show: Callable[[str], None] = print, jobs: list[Job] = JOBS) -> int:
-    """So many full disks, half as many closed places and pairs; how many ended badly."""
+def disks(count: int, seed: int, show: Callable[[str], None] = print, jobs: Sequence[Job] = JOBS) -> int:
+    """So many full disks and closed places, two of one to one of the other, and half as many pairs; the bad ones."""
     ways = (full_disk, closed_place, full_disk, two_at_once)
     trials = (
-        ways[trial % len(ways)](jobs[trial // 2 % len(jobs)], np.random.default_rng([seed, trial]))
-        for trial in range(2 * count)
+        ways[trial % len(ways)](jobs[trial % len(jobs)], np.random.default_rng([seed, trial]))
+        for trial in range(count * 4 // 3)
     )
-    return report(trials, "disks and places", show)
+    return report(trials, "disks, places and pairs", show)

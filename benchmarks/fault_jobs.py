@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -281,7 +281,7 @@ def report(trials: Iterator[tuple[str, list[str]]], what: str, show: Callable[[s
     return ends["bad"]
 
 
-def kills(count: int, seed: int, show: Callable[[str], None] = print, jobs: list[Job] = JOBS) -> int:
+def kills(count: int, seed: int, show: Callable[[str], None] = print, jobs: Sequence[Job] = JOBS) -> int:
     """So many kills, of all jobs in turn; how many ended badly."""
     trials = (kill_once(jobs[trial % len(jobs)], np.random.default_rng([seed, trial])) for trial in range(count))
     return report(trials, "kills", show)

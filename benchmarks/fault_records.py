@@ -21,7 +21,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from fault_inputs import VALUES, Reader, bend, change_tree, flip, pick
+from fault_archives import flip
+from fault_inputs import VALUES, change_tree
+from fault_tables import Reader, bend, pick
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -299,7 +301,7 @@ def read_journal(path: Path) -> None:
     _, positions = plan.rows()
     work = TrialWork(
         storage=place, run="run", session="x", recipe=plan.recipe, space=plan.space, positions=positions,
-        seed=0, pruner="none",
+        seed=0, pruner="none", total=2,
     )  # fmt: skip
     bench = SimpleNamespace(folder=path.parent, run_log=RunLog(quiet=True))
     with storage_errors(place, *DAMAGE):

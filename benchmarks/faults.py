@@ -1,11 +1,13 @@
-"""The hostile thing, thousands of times: files that are damaged or made to do harm, and what becomes of them.
+"""The hostile thing, thousands of times: files that are damaged or made to do harm, killed jobs, full disks.
 
-    python benchmarks/faults.py [--inputs 2000] [--seed 0] [PART …]
+    python benchmarks/faults.py [--inputs 2000] [--kills 300] [--disks 60] [--seed 0] [READER …]
 
-A part is a group of trials that gives counts: so far "readers", every reader of files with inputs of its own structure
-(fault_inputs.py). Of each input there are four good ends: it is refused with one sentence, or it is read and holds what
-other code finds in it. Exits 1 after a traceback, a hang of more than 10 s of processor time, a changed pixel, label or
-id, a sentence of several lines, or a damaged zip of which only a row's content is told.
+Files that others wrote (fault_inputs.py) and that we did (fault_records.py): of each input there are two good ends, it
+is refused with one sentence, or it is read and holds what other code finds in it. Jobs (fault_jobs.py, fault_disks.py)
+are killed, stopped, started twice and starved of disk, and must end as if nothing had happened when they are typed
+again. Exits 1 after a traceback, a hang of more than 10 s of processor time, a changed pixel, label, id or byte, a
+sentence of several lines, a damaged zip of which only a row's content is told, an orphan, a half file, a wrong exit
+code. The jobs need Linux; disks are mounted where the user may, else files are limited in size.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-from fault_inputs import READERS, Reader  # noqa: E402
+from fault_disks import disks  # noqa: E402
+from fault_inputs import READERS  # noqa: E402
+from fault_jobs import kills  # noqa: E402
 from fault_records import RECORDS  # noqa: E402
+from fault_tables import Reader  # noqa: E402
 
 from pipeline.errors import InkproofError  # noqa: E402
 
@@ -102,17 +107,21 @@ def readers(inputs: int, seed: int, show: Callable[[str], None] = print, only: S
     return bad
 
 
-PARTS = {"readers": readers}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all")
+    names = [*READERS, *RECORDS]
+    parser.add_argument("readers", nargs="*", metavar="READER", help=f"{', '.join(names)}; by default all")
     parser.add_argument("--inputs", type=int, default=2000, help="for each reader (default 2000)")
+    parser.add_argument("--kills", type=int, default=300, help="of jobs, in turn (default 300)")
+    parser.add_argument("--disks", type=int, default=60, help="full disks and closed places, and pairs (default 60)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    bad = sum(PARTS[part](arguments.inputs, arguments.seed) for part in arguments.parts or PARTS)
-    print(f"{bad:,} bad ends" if bad else "No traceback, no hang, nothing changed.")
+    if unknown := set(arguments.readers) - set(names):
+        parser.error(f"there is no reader {', '.join(unknown)}")
+    bad = readers(arguments.inputs, arguments.seed, only=arguments.readers) if arguments.inputs else 0
+    bad += kills(arguments.kills, arguments.seed) if arguments.kills else 0
+    bad += disks(arguments.disks, arguments.seed) if arguments.disks else 0
+    print(f"{bad:,} bad ends" if bad else "No traceback, no hang, no orphan, no half file, nothing changed.")
     sys.exit(bool(bad))
 
 

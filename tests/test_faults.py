@@ -21,7 +21,15 @@ def faults():
 
 def test_no_reader_ends_badly(faults):
     said = []
-    assert faults.readers(25, 3, said.append) == 0, said
+    assert faults.readers(6, 3, said.append) == 0, said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the harness looks into /proc")
+def test_a_killed_job_ends_well(faults):
+    from fault_jobs import JOBS, kills
+
+    said = []
+    assert kills(1, 1, said.append, [job for job in JOBS if job.name == "tune"]) == 0, said
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ SUBMISSION = {
     "id": str, "competition": str, "file": str, "file_hash": str, "message": str, "status": str, "created": str,
     "updated": str, "reference": int | None, "public_score": NUMBER,
 }  # fmt: skip
+NEEDED_BYTES = 100_000  # on the disk, for a database and its journal to begin
 LARGEST = 1e300  # of a number, for it to be shown
 
 
@@ -288,7 +289,7 @@ class Ledger:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """One connection for one piece of work: none is shared by threads or carried through a fork."""
-        connection = None
+        connection, full = None, False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
@@ -296,8 +297,11 @@ class Ledger:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except (sqlite3.Error, OSError, UnicodeError) as error:
+            with suppress(OSError):  # SQLite's word for a full disk is "disk I/O error"
+                full = shutil.disk_usage(self.folder).free < NEEDED_BYTES
+            reason = "No space left on device" if full else error
             raise StorageError(
-                f"{self.path} could not be used ({error}): free some space, check its permissions, or move "
+                f"{self.path} could not be used ({reason}): free some space, check its permissions, or move "
                 f"it away if it is damaged (a new one is then begun)."
             ) from error
         finally:
