@@ -1,15 +1,6 @@
 """Changes made to training pictures: each is called with a batch and rng, and gives the batch back.
 
 A batch is floats (n, height, width) in [0, 1], which are changed in place.
-
-noise.py        Gaussian noise on a share of each batch
-shift.py        random shifts by whole pixels
-distort.py      affine and elastic distortions: displacement fields, and the gather that applies them
-thickness.py    thicker and thinner strokes
-cutout.py       black squares
-upstroke.py     ones with an upstroke
-chain.py        several changes as one
-pixels.py       pixels to floats
 """
 
 from pipeline.augment.chain import Chain

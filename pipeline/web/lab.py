@@ -92,4 +92,4 @@ def attacked(network: Network, image: np.ndarray, label: int, epsilon: float) ->
         return image
     clean = network.to_numbers(image[None])
     ball = Ball("Linf", epsilon)
-    return ascend(Target(network), clean, clean, np.array([label]), ball, steps=STEPS, step=STEP)[0]
+    return ascend(Target(network), clean, clean, np.array([label]), ball, steps=[STEP] * STEPS)[0]

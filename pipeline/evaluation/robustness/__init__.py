@@ -11,6 +11,7 @@ minimal_norm.py  FMN: the distance to the nearest mistake, without an ε
 attack_sanity.py the checks that tell an attack that is weak from a network that is strong
 adversarial.py   attacks on training batches
 certificates.py  randomised smoothing: radii within which the answer provably stays
+ladder.py        accuracy against ε from both sides: what attacks leave, what is proven
 bounds.py        interval bounds and CROWN: L∞ changes that provably move no answer
 calibration.py   whether the probabilities can be believed, and accuracy when "not sure" is allowed
 """

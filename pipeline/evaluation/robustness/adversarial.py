@@ -35,5 +35,5 @@ class AdversarialTraining:
         part = slice(round(len(batch) * self.share))
         clean = batch[part]
         start = self.ball.clip(clean + self.ball.random(clean, rng=rng), clean)
-        batch[part] = ascend(self._target, start, clean, labels[part], self.ball, steps=self.steps, step=self.step)
+        batch[part] = ascend(self._target, start, clean, labels[part], self.ball, steps=[self.step] * self.steps)
         return batch

@@ -5,6 +5,7 @@ it proposes (`run`); `attack` alone clips them to what is allowed and asks the n
 A row counts as right only if it is right both before and after, for the picture itself lies in every ball.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,18 +120,17 @@ def ascend(
     labels: ndarray,
     ball: Ball,
     *,
-    steps: int,
-    step: float,
+    steps: Sequence[float],
     towards: ndarray | None = None,
     until_misread: bool = False,
 ) -> ndarray:
-    """Projected gradient descent (Madry et al. 2018, §2.1): where `steps` steps of size step·ε lead; a new array.
+    """Projected gradient descent (Madry et al. 2018, §2.1): where steps of these sizes, in ε, lead; a new array.
 
     Inside the ball around `clean`, from `start`, up what Target.climb gives. until_misread: leave a row as soon as it
     is misread, which is all that an attack wants; training wants the worst picture.
     """
     at, left = start.copy(), slice(None)
-    for _ in range(steps):
+    for step in steps:
         _, gradient, wrong = target.climb(at[left], labels[left], None if towards is None else towards[left])
         if until_misread:
             gradient, left = gradient[~wrong], np.arange(len(at))[left][~wrong]

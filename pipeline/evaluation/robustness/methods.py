@@ -48,7 +48,7 @@ class PGD:
     def run(self, target: Target, pictures: ndarray, labels: ndarray, ball: Ball, *, rng: Generator) -> ndarray:
         ranks = target.logits(pictures).argsort(axis=1)[:, ::-1]
         best, left = pictures.copy(), np.arange(len(pictures))
-        how = {"steps": self.steps, "step": self.step, "until_misread": True}
+        how = {"steps": [self.step] * self.steps, "until_misread": True}
         for restart in range(self.restarts):
             clean = start = pictures[left]
             towards = None

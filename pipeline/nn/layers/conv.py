@@ -142,8 +142,7 @@ class Conv2D(Layer):
             return unrolled.reshape(height, seen, run_length)
 
         def forward_block(block: int, part: int) -> None:
-            unrolled = unrolled_rows(block, part)
-            rows = y[block].reshape(down.outputs, filters, run_length)
+            unrolled, rows = unrolled_rows(block, part), y[block].reshape(down.outputs, filters, run_length)
             for o in range(down.outputs):
                 inputs, taps = down.seen_by_output(o)
                 weights = by_row[:, taps.start * seen : taps.stop * seen]
