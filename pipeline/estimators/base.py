@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -105,9 +105,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
 
     # What targets mean, where it is not said otherwise.
 
-    def _hits(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
-        """What says which rows are right, or None."""
-        return None
+    _hits: ClassVar[Callable[[np.ndarray, np.ndarray], np.ndarray] | None] = None  # which rows are right
 
     def _row_weights(self, y: Any, sample_weight: np.ndarray | None) -> np.ndarray | None:
         """What each row counts."""
@@ -130,10 +128,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
         if self.init == "mlp":
             parts.draw_as_mlp(self.network_, self.activation, random)
         self.n_layers_ = len(self.coefs_) + 1
-        self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = None
-        self.t_ = 0
-        self._optimizer = None
+        self.loss_curve_, self.validation_scores_, self.t_, self._optimizer = [], None, 0, None
 
     def _fit_lbfgs(self, data: TrainingData) -> None:
         def stop(loss: float) -> bool:
@@ -171,7 +166,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
             epochs=1 if incremental else self.epochs or self.max_iter,
             batch_size=min(200, n) if self.batch_size == "auto" else self.batch_size,
             shuffle=self.shuffle,
-            hits=self._hits(),
+            hits=self._hits,
             regularizer=parts.L2Regularizer(network, self.alpha) if self.alpha else None,
         )
         hooks = Hooks(
@@ -247,8 +242,7 @@ class NetworkEstimator(Parameters, BaseEstimator):
     def _split(self, targets: np.ndarray, weights: np.ndarray | None, random: Any) -> tuple[np.ndarray, np.ndarray]:
         """Places of the rows to train on and of those held out for early stopping; weightless rows are in neither."""
         places = np.arange(len(targets)) if weights is None else np.flatnonzero(weights)
-        strata = self._strata(targets[places])
-        fraction = self.validation_fraction
+        strata, fraction = self._strata(targets[places]), self.validation_fraction
         training, held = train_test_split(places, random_state=random, test_size=fraction, stratify=strata)
         if len(held) < 2:
             raise UsageError(

@@ -139,6 +139,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
         return TimesOutputs(BinaryCrossEntropy())
 
+    @property
     def _hits(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         return class_hits if self.out_activation_ == "softmax" else _all_labels_hit
 
