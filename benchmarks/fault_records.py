@@ -35,7 +35,7 @@ from pipeline.jobs.plan import JobOptions
 from pipeline.jobs.progress import RunLog
 from pipeline.jobs.tuning.results import importances, ranked, trials_of
 from pipeline.jobs.tuning.study import DAMAGE, StudyStorage, storage_errors
-from pipeline.jobs.tuning.workers import TrialWork
+from pipeline.jobs.tuning.trials import TrialWork
 from pipeline.prediction import model_file
 from pipeline.prediction.picture.files import FORMATS, decode
 from pipeline.report.page import write_report

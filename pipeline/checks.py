@@ -15,9 +15,14 @@ def one_of(what: str, name: object, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     if name in allowed:
         return str(name)
-    near = difflib.get_close_matches(str(name), allowed, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(allowed)}."
-    raise UsageError(f"There is no {what} {name!r}: {hint}")
+    otherwise = f"choose one of {', '.join(allowed)}."
+    raise UsageError(f"There is no {what} {name!r}: {did_you_mean(name, allowed, otherwise)}")
+
+
+def did_you_mean(name: object, allowed: Iterable[str], otherwise: str) -> str:
+    """The end of an error sentence: the allowed name that is nearest to the one found, or `otherwise`."""
+    near = difflib.get_close_matches(str(name), list(allowed), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def number(

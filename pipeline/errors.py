@@ -16,6 +16,7 @@ allowed, what was found, what to do.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -66,3 +67,8 @@ class KaggleError(InkproofError):
 def counted(number: int, noun: str) -> str:
     """A number with its noun, as messages have it: "1 row", "2,000 rows"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def without_password(text: str) -> str:
+    """Addresses in `text` without the user name and password that they may hold, as messages and records show them."""
+    return re.sub(r"//[^/@\s]+@", "//", text)

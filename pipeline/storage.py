@@ -6,14 +6,16 @@ sees the old file or the new one, never a part, whatever happens in between (ful
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,6 +74,13 @@ def write_text(path: Path | str, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV, one line each, ended by a line feed on every system; None is an empty cell."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write `value` as indented JSON, keys in the order given, atomically. Raises StorageError.
 
@@ -117,13 +126,25 @@ class FileLock:
         except OSError:
             os.close(handle)
             return False
-        self._handle = handle
-        return True
+        with suppress(OSError):  # its last holder may have removed it meanwhile: then another one stands at the path
+            if os.path.samestat(os.fstat(handle), self.path.stat()):
+                self._handle = handle
+                return True
+        os.close(handle)
+        return False
 
     def release(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def remove(self) -> None:
+        """Drop the lock and take its file away."""
+        if sys.platform == "win32":  # which removes no file that is open
+            self.release()
+        with suppress(OSError):
+            self.path.unlink()
+        self.release()
 
 
 def is_held(path: Path | str) -> bool:

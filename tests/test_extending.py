@@ -13,10 +13,10 @@ import pytest
 from pipeline import augment, dataset, jobs
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness import corruptions, methods
+from pipeline.evaluation.robustness.condition_names import columns
 from pipeline.evaluation.robustness.conditions import condition
-from pipeline.jobs.compare.condition_names import columns
 from pipeline.jobs.driver import run_job
-from pipeline.jobs.plan import JobOptions, Plan
+from pipeline.jobs.plan import JobOptions, Outcome, Plan
 from pipeline.jobs.progress import RunLog
 from pipeline.nn import layers
 from pipeline.nn.layers import Layer
@@ -94,15 +94,9 @@ def test_a_corruption_is_a_test_condition_with_a_curve_of_its_own(monkeypatch):
 
 def test_an_attack_is_a_column(monkeypatch):
     monkeypatch.setitem(methods.METHODS, "to-white", ToWhite)
-    monkeypatch.setattr("pipeline.jobs.compare.condition_names.NAMES", ("clean", "to-white"))
+    monkeypatch.setattr("pipeline.evaluation.robustness.condition_names.NAMES", ("clean", "to-white"))
     _, (attack,) = columns(["to-white Linf 0.1"], seed=0)
     assert (attack.name, attack.axis.family, attack.axis.strength) == ("to-white Linf 0.1", "to-white Linf", 0.1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CountingOutcome:
-    folder: Path
-    record: dict
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +107,7 @@ class Counting(Plan):
 
     def work(self, bench):
         bench.run_log.say("counting")
-        return CountingOutcome(folder=bench.folder, record={"rows": self.competition.train.n})
+        return Outcome(folder=bench.folder, record={"rows": self.competition.train.n})
 
 
 def test_a_job_gets_a_run_folder_a_record_and_an_entry(tmp_path, quick_recipe, monkeypatch):

@@ -98,9 +98,7 @@ def command(context: click.Context, /, **given: Any) -> None:
 
 
 def _plan(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    from pipeline.jobs.compare.condition_names import DEFAULT
     from pipeline.training import recipe as recipes
 
-    settings = {name: given[name] for name in SETTINGS}
-    settings["test"] = settings["test"] or tuple(part.strip() for part in DEFAULT.split(","))
+    settings = {name: given[name] for name in SETTINGS if name != "test" or given["test"]}
     return "compare", {**settings, "recipe": recipes.load(given["recipe"]), "holdout_share": given["holdout"]}

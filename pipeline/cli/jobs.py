@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import COMMAND, counted
+from pipeline.errors import COMMAND, counted, without_password
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition
@@ -66,7 +66,6 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
     from pipeline.jobs.driver import read_job
     from pipeline.jobs.plan import JobOptions
     from pipeline.jobs.progress import RunLog
-    from pipeline.runs.ledger.mlflow import without_password
     from pipeline.training.parallel import cores
 
     run_log = RunLog(quiet=given["quiet"])
@@ -75,7 +74,7 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
     options = {"jobs": given["jobs"] or cores(), "engine": given["engine"], "scheduler": given["scheduler"]}
     if given["resume"]:
         job = read_job(RUNS, given["resume"])
-        kind, settings = _kept(job, given["resume"], typed, kinds.split())
+        kind, settings = _kept(job, given, typed, kinds.split())
         source, command, submission = {**job["source"], **source}, job["command"], Path(job["submission"])
     else:
         kind, settings = make(given)
@@ -109,16 +108,16 @@ def _read(source: Mapping[str, str], run_log: RunLog) -> dict[str, Any]:
 
 
 def _kept(
-    job: Mapping[str, Any], run_id: str, typed: Mapping[str, Any], kinds: list[str]
+    job: Mapping[str, Any], given: Mapping[str, Any], typed: Mapping[str, Any], kinds: list[str]
 ) -> tuple[str, dict[str, Any]]:
-    """Kind and settings of the plan that a run's job.json describes. typed: the options on the command line."""
+    """Kind and settings of the plan that a run's job.json describes. typed: those given on the command line."""
     from dataclasses import fields
 
     from pipeline.errors import UsageError
     from pipeline.jobs import PLANS, plan_class
     from pipeline.training import recipe as recipes
 
-    kind = job["kind"]
+    kind, run_id = job["kind"], given["resume"]
     if kind not in kinds or kind not in PLANS:
         raise UsageError(
             f"Run {run_id} is a job of another command: go on with it by `{job['command']}`, or that command with "
@@ -133,8 +132,10 @@ def _kept(
         )
     if typed.get("trials"):
         settings["trials"] = max(typed["trials"], settings["trials"])
+    if settings.get("storage") and given.get("storage"):  # the run's own address is without its password
+        settings["storage"] = given["storage"]
     where = str(RUNS / run_id / "job.json")
-    return kind, {**settings, "recipe": recipes.check(job["content"], name=job["recipe"]["name"], where=where)}
+    return kind, {**settings, "recipe": recipes.check(job["content"], name=job["name"], where=where)}
 
 
 def _refuse_settings(context: click.Context) -> None:

@@ -161,5 +161,6 @@ def _results(job: Job, outcome: Any) -> Any:
 
     data, width = job.plan.competition, job.run_log.console.width
     table = terminal_report(outcome.grid, outcome.comparisons, data=data.name, sample=data.is_sample, width=width)
-    submitted = [] if job.run_log.quiet else [f"Submitted level: σ {outcome.level:g} ({outcome.chosen_because})."]
+    level, because = outcome.record["submitted_level"], outcome.record["submitted_because"]
+    submitted = [] if job.run_log.quiet else [f"Submitted level: σ {level:g} ({because})."]
     return Group(table, *map(Text, [*outcome.notes, *submitted]))

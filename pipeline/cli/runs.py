@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import PATH, options
-from pipeline.errors import COMMAND, counted
+from pipeline.errors import COMMAND, counted, without_password
 
 # Given before or after show, best, diff, export: both mean the same.
 _folder = click.option(
@@ -78,11 +78,11 @@ def best(by: str, folder: Path) -> None:
 def diff(first: str, second: str, folder: Path) -> None:
     """Show what changed from run FIRST to run SECOND, and whether it is more than chance."""
     from pipeline.runs.ledger import Ledger
-    from pipeline.runs.ledger.comparison import compare
+    from pipeline.runs.ledger.diff import diff_runs
 
     ledger = Ledger(folder)
     one, two = ledger.run(first), ledger.run(second)
-    found = compare(one, two, folder)
+    found = diff_runs(one, two, folder)
     for title, changes in (("What was changed", found.settings), ("What came out", found.results)):
         click.echo(f"{title}, from {one.id} to {two.id}:")
         for change in changes:
@@ -104,7 +104,7 @@ def export(uri: str, folder: Path) -> None:
     from pipeline.runs.ledger import Ledger, mlflow
 
     count = mlflow.export(Ledger(folder).runs(), uri)
-    click.echo(f"{counted(count, 'new run')} in {mlflow.without_password(uri)}.")
+    click.echo(f"{counted(count, 'new run')} in {without_password(uri)}.")
 
 
 def _print_details(lines: Iterable[tuple[str, str]]) -> None:

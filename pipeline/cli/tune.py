@@ -25,8 +25,9 @@ from pipeline.cli.options import SHARE, data_options, job_options, options, seed
     seed_option,
     click.option("--pruner", type=click.Choice(["asha", "hyperband", "none"]), default="asha", help="What ends trials "
                  "early; asha and hyperband let about half of them go on from each rung to the next."),
-    click.option("--storage", metavar="URL", help="Database for the trials, such as sqlite:///search.db; by default a "
-                 "journal in the run's folder."),
+    click.option("--storage", metavar="URL", envvar="INKPROOF_STORAGE", help="Database for the trials, such as "
+                 "sqlite:///search.db; by default a journal in the run's folder. No run keeps an address's password: "
+                 "give it as the variable INKPROOF_STORAGE, with --resume too."),
     *job_options,
 )  # fmt: skip
 @click.pass_context

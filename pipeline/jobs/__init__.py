@@ -1,9 +1,9 @@
 """What a command runs: one driver, and a plan for each kind of job.
 
-plan.py              what a job is: settings, identity, the workbench that the driver hands it
+plan.py              what a job is: settings, identity, rows
 driver.py            run folder, ledger, lock, checkpoints, resume, engine, report: for every job
 matrix.py            ways of training × test conditions, folded into a grid
-noise_levels.py      the main job; compare/, cross_validation.py and tuning/ are the other plans
+noise_levels.py      the main job; compare.py, cross_validation.py and tuning/ are the other plans
 ensemble.py          what a cross-validation chooses on out-of-fold rows
 models.py            model files, test-time augmentation, the submission
 progress.py          what a job says while it runs
@@ -18,7 +18,7 @@ from typing import Any
 PLANS = {
     "main": "pipeline.jobs.noise_levels:NoiseLevels",
     "folds": "pipeline.jobs.cross_validation:CrossValidation",
-    "compare": "pipeline.jobs.compare.job:ComparePlan",
+    "compare": "pipeline.jobs.compare:ComparePlan",
     "tune": "pipeline.jobs.tuning.search:Search",
 }
 

@@ -9,43 +9,40 @@ answered with what the other folds chose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from pipeline import storage
 from pipeline.dataset import Digits
-from pipeline.dataset.split import stratified_folds
 from pipeline.errors import UsageError
 from pipeline.evaluation.ensemble_weights import average_views, blended, nested_out_of_fold
 from pipeline.evaluation.leakage import data_warnings, suspicion
 from pipeline.evaluation.robustness.conditions import Condition
 from pipeline.evaluation.scores import EnsembleSummary, surest_mistakes
 from pipeline.evaluation.statistics import Estimate, wilson_interval
-from pipeline.jobs.ensemble import EnsembleFold, choose, pseudo_labels, pseudo_sentence, views_sentence
-from pipeline.jobs.fold_fits import FoldFits, FoldRows
+from pipeline.jobs.driver import Bench
+from pipeline.jobs.ensemble import EnsembleFold, FoldFits, choose, pseudo_labels, pseudo_sentence, views_sentence
 from pipeline.jobs.matrix import distorted_holdout
 from pipeline.jobs.models import views_of, write_labels
-from pipeline.jobs.plan import SUBMITTED, Plan, Workbench
-from pipeline.runs.ledger.comparison import save_holdout
+from pipeline.jobs.plan import SUBMITTED, FoldRows, Outcome, Plan, fold_name
+from pipeline.runs.ledger.diff import save_holdout
 from pipeline.runs.run_folder import HeldOut, holdout_record, save_arrays, save_held_out
-from pipeline.seeds import Stream, generator
+from pipeline.seeds import Stream
 from pipeline.training import recipe as recipes
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import SharedRows, Split, TrainingTask
+from pipeline.training.task import SharedRows, TrainingTask
 
+ENSEMBLE = "all together"  # its name among the scores
 MISTAKES_PICTURED = 12  # of each member and of the ensemble
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CrossValidationOutcome:
+class CrossValidationOutcome(Outcome):
     """What the folds came to."""
 
-    folder: Any
-    record: Mapping[str, Any]
     summary: EnsembleSummary
 
 
@@ -73,6 +70,10 @@ class CrossValidation(Plan):
             raise UsageError(f"The partners of recipe {self.recipe.name} must be other recipes than itself.")
         return members
 
+    @property
+    def names(self) -> list[str]:
+        return [member.name for member in self.members]
+
     @cached_property
     def views(self) -> tuple[Condition, ...]:
         return (Condition("clean", "σ", 0.0, self.seed), *views_of(self.recipe, self.seed))
@@ -81,23 +82,13 @@ class CrossValidation(Plan):
         _ = self.members, self.views
 
     def split(self) -> FoldRows:
-        """The folds, and the rows held out of all of them: those that every job of this seed holds out."""
-        train = self.competition.train
-        pool, held_out = np.arange(train.n), np.arange(0)
-        if self.holdout_share:
-            pool, held_out = self.holdout(self.holdout_share)
-        labels = train.labels[pool]
-        folds = stratified_folds(labels, self.folds, rng=generator(self.seed, Stream.FOLDS))
-        fold_of = np.empty(len(pool), np.int64)
-        for number, (_, predicted) in enumerate(folds):
-            fold_of[predicted] = number
-        return FoldRows(pool=pool, labels=labels, folds=folds, fold_of=fold_of, held_out=held_out)
+        return self.fold_rows(self.folds, self.holdout_share, Stream.FOLDS)
 
-    def work(self, bench: Workbench) -> CrossValidationOutcome:
-        train, members, split = self.competition.train, self.members, self.split()
+    def work(self, bench: Bench) -> CrossValidationOutcome:
+        train, split = self.competition.train, self.split()
         bench.run_log.say(
             f"{len(split.pool):,} rows in {self.folds} folds, {len(split.held_out):,} rows held out of all of them; in "
-            f"each fold {' + '.join(member.name for member in members)}, networks of each: {self.repeats}, "
+            f"each fold {' + '.join(self.names)}, networks of each: {self.repeats}, "
             f"at σ {self.sigma:g}"
         )
         for sentence in data_warnings(train.images[split.pool], self.competition.test.images, split.fold_of):
@@ -117,13 +108,7 @@ class CrossValidation(Plan):
 
     def _shared(self, split: FoldRows) -> SharedRows:
         """All labelled rows; test rows with the held-out ones behind them, which every fold's networks predict."""
-        splits = {
-            _fold_name(number): Split(
-                train=self.to_train_on(split.pool[learnt]), validation=split.pool[predicted], test=True
-            )
-            for number, (learnt, predicted) in enumerate(split.folds)
-        }
-        shared = self.shared_rows(splits)
+        shared = self.shared_rows(split.splits(test=True))
         held_out = self.competition.train.images[split.held_out]
         return replace(shared, test_images=np.concatenate([shared.test_images, held_out]))
 
@@ -133,11 +118,9 @@ class CrossValidation(Plan):
             pseudo_labels(probabilities, self.pseudo_label, self.competition.test.n)
             for probabilities in ensemble.test_of_fold
         ]
-        splits = {
-            _fold_name(number): replace(shared.splits[_fold_name(number)], pseudo_labels=found)
-            for number, found in enumerate(labels)
-        }
-        return replace(shared, splits=splits), float(np.mean([(found >= 0).sum() for found in labels]))
+        pairs = zip(shared.splits.items(), labels, strict=True)
+        splits = {name: replace(split, pseudo_labels=of_fold) for (name, split), of_fold in pairs}
+        return replace(shared, splits=splits), float(np.mean([(of_fold >= 0).sum() for of_fold in labels]))
 
     def tasks(self) -> list[TrainingTask]:
         """Fold by fold, in it repeat by repeat, in it member by member."""
@@ -152,7 +135,7 @@ class CrossValidation(Plan):
                 member=place,
                 final=True,
                 key=(self.seed, Stream.FOLD_FITS, place, repeat, fold),
-                split=_fold_name(fold),
+                split=fold_name(fold),
                 # The first networks alone tell when all of them may be sure.
                 conditions=(*self.views, *([distorted_holdout(self.seed)] if fold == repeat == 0 else [])),
             )
@@ -161,7 +144,7 @@ class CrossValidation(Plan):
             for place, member in enumerate(self.members)
         ]
 
-    def _finish(self, bench: Workbench, split: FoldRows, fits: FoldFits, notes: list[str]) -> CrossValidationOutcome:
+    def _finish(self, bench: Bench, split: FoldRows, fits: FoldFits, notes: list[str]) -> CrossValidationOutcome:
         """Choose on out-of-fold rows, score, write; the submission last."""
         train, test, ensemble, folder = self.competition.train, self.competition.test, fits.ensemble, bench.folder
         averaged, weights = choose(ensemble.by_member, split.labels)
@@ -171,25 +154,19 @@ class CrossValidation(Plan):
         right = nested.argmax(axis=1) == split.labels
         final = blended(average_views(ensemble.test, averaged), weights)
         held_out_right = final[test.n :].argmax(axis=1) == train.labels[split.held_out]
-        notes += _doubts(right, held_out_right)
-        names = [member.name for member in self.members]
         summary = EnsembleSummary(
-            scores=(*fits.scores(), fits.score("all together", right[None], networks=len(self.tasks()))),
-            weights=dict(zip(names, weights.tolist(), strict=True)),
+            scores=(*fits.scores(), fits.score(ENSEMBLE, right[None], networks=len(self.tasks()))),
+            weights=dict(zip(self.names, weights.tolist(), strict=True)),
             holdout=_accuracy(held_out_right) if len(split.held_out) else None,
-            notes=tuple(notes),
+            notes=(*notes, *_doubts(right, held_out_right)),
             data=self.competition.name,
             rows=len(split.pool),
             held_out=len(split.held_out),
             sample=self.competition.is_sample,
         )
-        fits.save_models()
-        if len(split.held_out):
-            save_holdout(folder, split.held_out, held_out_right)
-        else:
-            save_holdout(folder, split.pool, right)
-        members = average_views(ensemble.by_member, False)
-        save_held_out(folder, _held_out(train, split, members, nested))
+        measured = (split.held_out, held_out_right) if len(split.held_out) else (split.pool, right)
+        save_holdout(folder, *measured)
+        save_held_out(folder, _held_out(train, split, average_views(ensemble.by_member, False), nested))
         save_arrays(
             folder / "out_of_fold.npz",
             rows=split.pool,
@@ -198,47 +175,33 @@ class CrossValidation(Plan):
             members=ensemble.by_member,
             ensemble=nested.astype(np.float32),
         )
-        save_arrays(
-            folder / "test.npz", members=ensemble.test[:, :, : test.n], ensemble=final[: test.n].astype(np.float32)
-        )
-        self._write_tables(bench, summary)
+        of_test = {"members": ensemble.test[:, :, : test.n], "ensemble": final[: test.n].astype(np.float32)}
+        save_arrays(folder / "test.npz", **of_test)
+        _write_tables(bench, summary)
         write_labels(self.competition, train.classes[final[: test.n].argmax(axis=1)], folder / SUBMITTED)
-        record = self._record(bench, summary, _accuracy(right), averaged) | {"fits": fits.record}
-        return CrossValidationOutcome(folder=folder, record=record, summary=summary)
-
-    def _write_tables(self, bench: Workbench, summary: EnsembleSummary) -> None:
-        from pipeline.report.ensemble import ensemble_figure, ensemble_markdown, folds_csv
-        from pipeline.report.figures import save_figure
-
-        storage.write_text(bench.folder / "folds.csv", folds_csv(summary.scores))
-        storage.write_text(bench.folder / "table.md", ensemble_markdown(summary))
-        save_figure(ensemble_figure(summary), bench.folder / "folds")
-
-    def _record(
-        self, bench: Workbench, summary: EnsembleSummary, out_of_fold: Estimate, averaged: bool
-    ) -> dict[str, Any]:
-        """What run.json keeps. Accuracies are shares of 1, intervals at 95 %."""
-        networks = f"{len(summary.weights)} × {self.repeats} × {self.folds} networks"
+        out_of_fold, networks = _accuracy(right), f"{len(self.members)} × {self.repeats} × {self.folds} networks"
         figure = holdout_record(out_of_fold, summary.rows, f"{networks}, each row by those of them that did not see it")
         if summary.holdout is not None:
             figure = holdout_record(summary.holdout, summary.held_out, f"{networks}, probabilities averaged")
-        return {
+        record = {
             "holdout": figure,
             "out_of_fold": out_of_fold._asdict(),
-            "folds": self.folds,
-            "repeats": self.repeats,
-            "sigma": self.sigma,
-            "pseudo_labels": self.pseudo_label,
-            "trained": [*summary.weights, summary.scores[-1].name],
-            "shown": summary.scores[-1].name,
+            "trained": [*self.names, ENSEMBLE],
+            "shown": ENSEMBLE,
             "summary": asdict(summary),
             "views": list(self.recipe.run.views) if averaged else [],
-            "submission": str(bench.options.submission),
+            "fits": fits.record,
         }
+        return CrossValidationOutcome(folder=folder, record=record, summary=summary)
 
 
-def _fold_name(fold: int) -> str:
-    return f"fold {fold + 1}"
+def _write_tables(bench: Bench, summary: EnsembleSummary) -> None:
+    from pipeline.report.ensemble import ensemble_figure, ensemble_markdown, folds_csv
+    from pipeline.report.figures import save_figure
+
+    storage.write_text(bench.folder / "folds.csv", folds_csv(summary.scores))
+    storage.write_text(bench.folder / "table.md", ensemble_markdown(summary))
+    save_figure(ensemble_figure(summary), bench.folder / "folds")
 
 
 def _accuracy(right: np.ndarray) -> Estimate:

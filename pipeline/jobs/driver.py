@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from pipeline.errors import COMMAND, DataError, InkproofError, UsageError
 from pipeline.jobs.plan import SUBMITTED, JobOptions, Outcome, Plan
 from pipeline.jobs.progress import RunLog
 from pipeline.report.page import write_report
-from pipeline.runs.ledger import DataRecord, Ledger
+from pipeline.runs.ledger import Ledger
 from pipeline.runs.run_folder import git_commit, new_run_id, versions
 from pipeline.storage import FileLock
 from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, split_fingerprints, task_fingerprint
@@ -30,9 +30,8 @@ from pipeline.training.parallel import run_tasks
 from pipeline.training.task import SharedRows, TrainingResult, TrainingTask
 
 JOB = "job.json"
-IN_JOB = {"kind", "recipe", "content", "settings", "data", "source", "command"}
+IN_JOB = {"kind", "name", "content", "settings", "identity", "command", "submission", "source"}
 CHECKPOINTS = Path("checkpoints", "fits")  # so deep that `predict` and `serve` do not take them for models
-Fold = Callable[[TrainingTask, TrainingResult], None]
 
 
 def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
@@ -58,8 +57,10 @@ def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
             **outcome.record,
             "versions": versions(),
         }
+        if plan.submits:
+            record["submission"] = str(options.submission)
         write_report(folder, record)
-        if (folder / SUBMITTED).exists():
+        if plan.submits:
             storage.write_bytes(options.submission, (folder / SUBMITTED).read_bytes())
         storage.write_json(folder / "run.json", record)
     ledger.finish_run(run_id, record)
@@ -69,14 +70,21 @@ def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """The workbench of a plan: see plan.Workbench."""
+    """What the driver hands to a plan's work: the run's folder, options, log, and training with checkpoints."""
 
     plan: Plan
     folder: Path
     options: JobOptions
     run_log: RunLog
 
-    def train(self, tasks: Sequence[TrainingTask], shared: SharedRows, fold: Fold, *, title: str) -> None:
+    def train(
+        self,
+        tasks: Sequence[TrainingTask],
+        shared: SharedRows,
+        fold: Callable[[TrainingTask, TrainingResult], None],
+        *,
+        title: str,
+    ) -> None:
         """Train what has no checkpoint yet; fold(task, result) is called in the order of the tasks.
 
         Each result is written as soon as it is there and dropped; one that comes before its turn is read again when
@@ -87,16 +95,24 @@ class Bench:
         data = json.dumps([identity["data"], identity["extra"]])
         splits = split_fingerprints(shared)
         fingerprints = {task.name: task_fingerprint(task, data=data, split=splits[task.split]) for task in tasks}
-        missing = [task for task in tasks if not self._has_checkpoint(task, fingerprints[task.name])]
+        missing, turn, failures = [], 0, []
+        for task in tasks:
+            result = self._checkpoint(task, fingerprints[task.name])
+            if result is None:
+                missing.append(task)
+            elif not missing:
+                fold(task, result)
+                turn += 1
         if len(missing) < len(tasks):
             self.run_log.say(f"{len(tasks) - len(missing)} of {len(tasks)} fits are there already")
-        turn, failures = 0, []
-        with closing(self._train(missing, shared, title)) as results:
+        with closing(self._results(missing, shared, title)) as results:
             for task, result in results:
                 if isinstance(result, str):
-                    failures.append(_failure(task, result))
+                    failures.append(
+                        f"The fit {task.name} (recipe {task.recipe.name}, σ {task.sigma:g}) failed: {result}"
+                    )
                     continue
-                save_checkpoint(self._checkpoint(task), result, fingerprints[task.name])
+                save_checkpoint(self._path(task), result, fingerprints[task.name])
                 if not failures and task is tasks[turn]:
                     fold(task, result)
                     turn += 1
@@ -106,37 +122,35 @@ class Bench:
                 f"command again, or --resume {self.folder.name}, trains only what is missing."
             )
         for task in tasks[turn:]:
-            fold(task, load_checkpoint(self._checkpoint(task), fingerprints[task.name]))
+            fold(task, load_checkpoint(self._path(task), fingerprints[task.name]))
 
-    def _train(
+    def _results(
         self, tasks: Sequence[TrainingTask], shared: SharedRows, title: str
     ) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
+        """Each task with its result, or why it has none, as soon as it ends."""
         if not tasks:
             return
+        options = self.options
         with self.run_log.fits(title, tasks) as on_epoch:
-            how = {"jobs": self.options.jobs, "folder": self.folder / "history", "on_epoch": on_epoch}
-            if self.options.engine == "dask":
+            how = {"jobs": options.jobs, "folder": self.folder / "history", "on_epoch": on_epoch}
+            if options.engine == "dask":
                 from pipeline.training.dask_cluster import run_tasks_on_cluster
 
-                yield from run_tasks_on_cluster(tasks, shared, scheduler=self.options.scheduler, **how)
+                yield from run_tasks_on_cluster(tasks, shared, scheduler=options.scheduler, **how)
             else:
                 yield from run_tasks(tasks, shared, say=self.run_log.say, **how)
 
-    def _checkpoint(self, task: TrainingTask) -> Path:
+    def _path(self, task: TrainingTask) -> Path:
         return self.folder / CHECKPOINTS / f"{task.file_name}.safetensors"
 
-    def _has_checkpoint(self, task: TrainingTask, fingerprint: str) -> bool:
+    def _checkpoint(self, task: TrainingTask, fingerprint: str) -> TrainingResult | None:
+        """The task's finished fit, None where there is no whole one."""
+        path = self._path(task)
         try:
-            load_checkpoint(self._checkpoint(task), fingerprint)
+            return load_checkpoint(path, fingerprint) if path.exists() else None
         except DataError as error:
-            if self._checkpoint(task).exists():
-                self.run_log.say(f"Trained again: {error}")
-            return False
-        return True
-
-
-def _failure(task: TrainingTask, reason: str) -> str:
-    return f"The fit {task.name} (recipe {task.recipe.name}, σ {task.sigma:g}) failed: {reason}"
+            self.run_log.say(f"Trained again: {error}")
+            return None
 
 
 @contextmanager
@@ -168,19 +182,26 @@ def _open_run(plan: Plan, options: JobOptions, ledger: Ledger) -> str:
         if options.resume is not None:
             _check_resumable(plan, options.runs, options.resume, ledger)
         if run_id is None:
-            run_id = new_run_id(plan.name if plan.kind in ("compare", "tune") else plan.recipe.name)
-            about = (DataRecord.of(plan.competition), options.command, git_commit())
-            ledger.start_run(run_id, plan.recipe.record, plan.seed, *about)
+            run_id = new_run_id(plan.prefix + plan.recipe.name)
+            ledger.start_run(run_id, plan.record, options.command, git_commit())
         else:
             ledger.resume_run(run_id)
             for half in (options.runs / run_id).rglob(".*.part"):  # of a process that was killed while it wrote
                 half.unlink(missing_ok=True)
-        kept = {"command": options.command, "submission": str(options.submission), "source": dict(options.source)}
-        kept["content"] = dict(plan.recipe.content)  # whole and in its order, as model files have it
-        storage.write_json(options.runs / run_id / JOB, {**kept, **plan.identity, "settings": plan.settings})
+        job = {
+            "kind": plan.kind,
+            "name": plan.recipe.name,
+            "content": dict(plan.recipe.content),  # whole and in its order, as model files have it
+            "settings": plan.settings,
+            "identity": plan.identity,
+            "command": options.command,
+            "submission": str(options.submission),
+            "source": dict(options.source),
+        }
+        storage.write_json(options.runs / run_id / JOB, job)
         return run_id
     finally:
-        starting.release()
+        starting.remove()
 
 
 def read_job(runs: Path, run_id: str) -> dict[str, Any]:
@@ -190,8 +211,8 @@ def read_job(runs: Path, run_id: str) -> dict[str, Any]:
     """
     try:
         job = json.loads((runs / run_id / JOB).read_text(encoding="utf-8"))
-        if not isinstance(job, dict) or not job.keys() >= IN_JOB:
-            raise ValueError("its content is not that of a job")
+        if not isinstance(job, dict) or not job.keys() >= IN_JOB or not isinstance(job["identity"], dict):
+            raise ValueError("its content is not that of a job of this version")
         return job
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -199,19 +220,6 @@ def read_job(runs: Path, run_id: str) -> dict[str, Any]:
             f"{runs / run_id} holds no job that could go on ({JOB}: {why}): give the id of a run that "
             f"`{COMMAND} runs` lists, or begin anew without --resume."
         ) from error
-
-
-def _unfinished(runs: Path, plan: Plan, ledger: Ledger) -> str | None:
-    """The newest run of the same job that has not ended."""
-    for path in sorted(runs.glob(f"*/{JOB}"), reverse=True):
-        folder = path.parent
-        try:
-            same = _identity(read_job(runs, folder.name), plan) == plan.identity
-        except UsageError:  # damaged: no job that could go on
-            continue
-        if same and not _has_ended(plan, ledger, folder):
-            return folder.name
-    return None
 
 
 def _has_ended(plan: Plan, ledger: Ledger, folder: Path) -> bool:
@@ -223,28 +231,32 @@ def _has_ended(plan: Plan, ledger: Ledger, folder: Path) -> bool:
     return True
 
 
-def _identity(job: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """The part of a job.json that is the identity of a plan of that kind."""
-    found = {name: job.get(name) for name in plan.identity}
-    settings = found["settings"] if isinstance(found["settings"], dict) else {}
-    return {**found, "settings": {name: value for name, value in settings.items() if name not in plan.free}}
+def _unfinished(runs: Path, plan: Plan, ledger: Ledger) -> str | None:
+    """The newest run of the same job that has not ended."""
+    for path in sorted(runs.glob(f"*/{JOB}"), reverse=True):
+        run_id = path.parent.name
+        with suppress(UsageError):  # damaged: no job that could go on
+            if read_job(runs, run_id)["identity"] == plan.identity and not _has_ended(plan, ledger, path.parent):
+                return run_id
+    return None
 
 
 def _check_resumable(plan: Plan, runs: Path, run_id: str, ledger: Ledger) -> None:
     """Raises UsageError for a run of other data, other code or another kind, or one that has ended."""
-    job = read_job(runs, run_id)
+    identity = read_job(runs, run_id)["identity"]
     if _has_ended(plan, ledger, runs / run_id):
         raise UsageError(f"Run {run_id} has ended: `{COMMAND} report {run_id}` shows it; nothing is left to do.")
-    if job["data"] != plan.identity["data"]:
+    if identity.get("data") != plan.identity["data"]:
         raise UsageError(
-            f"Run {run_id} trained on {job['data'].get('name')}, whose rows are not those of {plan.competition.name} "
-            "here: name its data with --data."
+            f"Run {run_id} trained on data whose rows are not those of {plan.competition.name} here: name its data "
+            "with --data."
         )
-    other = differences(job.get("environment") or {})
+    there = identity.get("environment")
+    other = differences(there if isinstance(there, dict) else {})
     if other:
         raise UsageError(
             f"Run {run_id} began with {', '.join(other)}: results of both would be mixed; go on in the environment "
             "that it began in, or begin anew without --resume."
         )
-    if _identity(job, plan) != plan.identity:
+    if identity != plan.identity:
         raise UsageError(f"Run {run_id} has other settings than these: give --resume alone, or begin anew without it.")

@@ -3,70 +3,138 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.evaluation.ensemble_weights import average_views, mixture_weights, views_help
+from pipeline.evaluation.scores import Score
 from pipeline.evaluation.statistics import mcnemar_exact
+from pipeline.jobs.driver import Bench
+from pipeline.jobs.matrix import distorted_holdout
+from pipeline.jobs.models import save_model
+from pipeline.jobs.plan import FoldRows
+from pipeline.prediction.confidence_threshold import measure, training_style
 from pipeline.training.task import TrainingResult, TrainingTask
 
-
-@dataclass(frozen=True, kw_only=True)
-class EnsembleShape:
-    """members, repeats, folds, views, classes: how many. test_rows: rows that no fold has; fold_rows: those of each."""
-
-    members: int
-    repeats: int
-    views: Sequence[str]
-    classes: int
-    fold_rows: Sequence[np.ndarray]
-    test_rows: int
-
-    @property
-    def folds(self) -> int:
-        return len(self.fold_rows)
-
-    @property
-    def rows(self) -> int:
-        return sum(map(len, self.fold_rows))
+if TYPE_CHECKING:
+    from pipeline.jobs.cross_validation import CrossValidation
 
 
 class EnsembleFold:
     """Folds the probabilities of M members × R repeats × F folds under V views, one network after the other.
 
-    What stays: by_member (M, V, n, k) float32 out-of-fold probabilities, repeats averaged; plain (M, R, n) int16, each
-    network's own answers to the picture as it is; test (M, V, m, k) float32, the mean over folds and repeats for rows
-    that no fold has; test_of_fold (F, m, k) float32, the mean over a fold's networks of the picture as it is, where
-    pseudo-labels are wanted. cpu_seconds (M,): processor time of each member's fits.
+    fold_rows: the rows of each fold, n in all; test_rows: how many rows m no fold has. What stays: by_member
+    (M, V, n, k) float32 out-of-fold probabilities, repeats averaged; plain (M, R, n) int16, each network's own answers
+    to the picture as it is; test (M, V, m, k) float32, the mean over folds and repeats for rows that no fold has;
+    test_of_fold (F, m, k) float32, the mean over a fold's networks of the picture as it is, where pseudo-labels are
+    wanted. cpu_seconds (M,): processor time of each member's fits.
     """
 
-    def __init__(self, shape: EnsembleShape, *, pseudo_labels: bool = False) -> None:
-        self.shape = shape
-        views = len(shape.views)
-        self.by_member = np.zeros((shape.members, views, shape.rows, shape.classes), np.float32)
-        self.plain = np.full((shape.members, shape.repeats, shape.rows), -1, np.int16)
-        self.test = np.zeros((shape.members, views, shape.test_rows, shape.classes), np.float32)
-        kept = shape.folds if pseudo_labels else 0
-        self.test_of_fold = np.zeros((kept, shape.test_rows, shape.classes), np.float32)
-        self.cpu_seconds = np.zeros(shape.members)
+    def __init__(
+        self,
+        *,
+        members: int,
+        repeats: int,
+        views: Sequence[str],
+        classes: int,
+        fold_rows: Sequence[np.ndarray],
+        test_rows: int,
+        pseudo_labels: bool = False,
+    ) -> None:
+        self.views, self.fold_rows = views, fold_rows
+        rows = sum(map(len, fold_rows))
+        self.by_member = np.zeros((members, len(views), rows, classes), np.float32)
+        self.plain = np.full((members, repeats, rows), -1, np.int16)
+        self.test = np.zeros((members, len(views), test_rows, classes), np.float32)
+        self.test_of_fold = np.zeros((len(fold_rows) if pseudo_labels else 0, test_rows, classes), np.float32)
+        self.cpu_seconds = np.zeros(members)
 
     def add(self, task: TrainingTask, result: TrainingResult) -> None:
         """Fold in the network of task.member, task.repeat and task.fold."""
-        shape, rows = self.shape, self.shape.fold_rows[task.fold]
-        for view, name in enumerate(shape.views):
-            found = result.probabilities[name]
-            self.by_member[task.member, view][rows] += found[: len(rows)] / np.float32(shape.repeats)
-            self.test[task.member, view] += found[len(rows) :] / np.float32(shape.repeats * shape.folds)
-        clean = result.probabilities[shape.views[0]]
+        members, repeats, _ = self.plain.shape
+        rows = self.fold_rows[task.fold]
+        for view, name in enumerate(self.views):
+            said = result.probabilities[name]
+            self.by_member[task.member, view][rows] += said[: len(rows)] / np.float32(repeats)
+            self.test[task.member, view] += said[len(rows) :] / np.float32(repeats * len(self.fold_rows))
+        clean = result.probabilities[self.views[0]]
         self.plain[task.member, task.repeat, rows] = clean[: len(rows)].argmax(axis=-1)
         if len(self.test_of_fold):
-            self.test_of_fold[task.fold] += clean[len(rows) :] / np.float32(shape.repeats * shape.members)
+            self.test_of_fold[task.fold] += clean[len(rows) :] / np.float32(repeats * members)
         self.cpu_seconds[task.member] += result.cpu_seconds
 
     def plain_classes(self) -> np.ndarray:
         """(n,) class of each row by the plain average of all networks that did not see it, without views."""
         return self.by_member[:, 0].mean(axis=0).argmax(axis=1)
+
+
+class FoldFits:
+    """What the fits of all folds are folded into: the ensemble's answers and, where they are final, model files."""
+
+    def __init__(self, plan: CrossValidation, bench: Bench, split: FoldRows, *, final: bool) -> None:
+        train = plan.competition.train
+        self.plan, self.split, self.final, self.models = plan, split, final, bench.folder / "models" / "final"
+        self.ensemble = EnsembleFold(
+            members=len(plan.members),
+            repeats=plan.repeats,
+            views=[view.name for view in plan.views],
+            classes=len(train.classes),
+            fold_rows=split.predicted,
+            test_rows=plan.competition.test.n + len(split.held_out),
+            pseudo_labels=plan.pseudo_label is not None,
+        )
+        self.first = split.predicted[0]  # rows of the first fold, which tell what its networks may be sure of
+        self.distorted, self.clean = np.zeros((2, len(self.first), len(train.classes)), np.float32)
+        self.style = training_style(train.images)
+        self.pictures: dict[str, Any] | None = None
+        self.waiting: list[tuple[TrainingTask, TrainingResult]] = []
+        self.record: list[dict[str, Any]] = []
+
+    def fold(self, task: TrainingTask, result: TrainingResult) -> None:
+        self.ensemble.add(task, result)
+        about = {"trained": task.trained, "repeat": task.repeat, "fold": task.fold, "file": task.file_name}
+        self.record.append({**about, "cpu_seconds": round(result.cpu_seconds, 1)})
+        tells = task.fold == task.repeat == 0
+        if tells:
+            self.distorted += result.probabilities[distorted_holdout(self.plan.seed).name][: len(self.first)]
+            self.clean += result.probabilities["clean"][: len(self.first)]
+        if self.final:
+            self.waiting.append((task, replace(result, probabilities={}, history=[])))
+            if not tells or task.member + 1 == len(self.plan.members):
+                self._save_models()
+
+    def _save_models(self) -> None:
+        """Write the models of fits that have none yet; what they may be sure of is known."""
+        if self.pictures is None:
+            members = np.float32(len(self.plan.members))
+            labels = self.split.labels[self.first]
+            self.pictures = measure(self.style, self.distorted / members, labels, self.clean / members)
+        for task, result in self.waiting:
+            save_model(self.plan.competition, task, result, self.pictures, self.models)
+        self.waiting.clear()
+
+    def scores(self) -> list[Score]:
+        """Each member's networks one by one on the rows that they did not see, without views and weights."""
+        count = self.plan.repeats * self.plan.folds
+        return [
+            self.score(name, plain == self.split.labels, networks=count, cpu_seconds=float(seconds) / count)
+            for name, plain, seconds in zip(
+                self.plan.names, self.ensemble.plain, self.ensemble.cpu_seconds, strict=True
+            )
+        ]
+
+    def score(self, name: str, right: np.ndarray, *, networks: int, cpu_seconds: float | None = None) -> Score:
+        """right (any, n): which rows were answered right."""
+        folds = range(self.plan.folds)
+        return Score(
+            name=name,
+            networks=networks,
+            by_fold=tuple(float(right[:, self.split.fold_of == fold].mean()) for fold in folds),
+            accuracy=float(right.mean()),
+            cpu_seconds=cpu_seconds,
+        )
 
 
 def choose(views: np.ndarray, labels: np.ndarray) -> tuple[bool, np.ndarray]:
@@ -92,7 +160,7 @@ def views_sentence(ensemble: EnsembleFold, labels: np.ndarray, averaged: bool) -
     members = ensemble.by_member.mean(axis=0)
     alone, together = (average_views(members[None], mean)[0].argmax(axis=1) == labels for mean in (False, True))
     done = "The submission averages over them." if averaged else "The submission does without them."
-    return f"Averaged over {', '.join(ensemble.shape.views)}: {_change(alone, together)}. {done}"
+    return f"Averaged over {', '.join(ensemble.views)}: {_change(alone, together)}. {done}"
 
 
 def pseudo_sentence(before: np.ndarray, after: np.ndarray, labels: np.ndarray, added: float) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from pipeline.evaluation.robustness.calibration import cross_tempered
 from pipeline.jobs.out_of_fold import OUT_OF_FOLD, read_out_of_fold
 from pipeline.report.data_page import DataLook, data_page, sentences
 from pipeline.runs.ledger import Ledger
-from pipeline.storage import write_text
+from pipeline.storage import csv_text, write_text
 
 
 def look_at(competition: Competition, to: Path, *, ledger: Ledger, run_id: str | None, seed: int) -> list[str]:
@@ -59,11 +57,9 @@ def _label_errors(run_id: str, ledger: Ledger, competition: Competition) -> Labe
 
 def _csv(errors: LabelErrors, competition: Competition) -> str:
     classes, labels = competition.train.classes, competition.train.labels
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["row", "label", "suggested", "probability_of_label", "probability_of_suggested"])
+    lines = [["row", "label", "suggested", "probability_of_label", "probability_of_suggested"]]
     for row, suggested, *both in zip(
         errors.rows.tolist(), errors.suggested, errors.of_label, errors.of_suggested, strict=True
     ):
-        writer.writerow([row + 1, classes[labels[row]], classes[suggested], *(f"{share:.4f}" for share in both)])
-    return buffer.getvalue()
+        lines.append([row + 1, classes[labels[row]], classes[suggested], *(f"{share:.4f}" for share in both)])
+    return csv_text(lines)

@@ -14,24 +14,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline import storage
-from pipeline.errors import counted
 from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.leakage import data_warnings, suspicion
 from pipeline.evaluation.robustness.conditions import Condition
-from pipeline.evaluation.statistics import (
-    Comparison,
-    cell_estimates,
-    compare_to_baseline,
-    paired_difference,
-    wilson_interval,
-)
-from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixResults, TrainedRow
+from pipeline.evaluation.statistics import Comparison, cell_estimates, compare_to_baseline, paired_difference
+from pipeline.jobs.driver import Bench
+from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixPlan, MatrixResults
 from pipeline.jobs.models import average_views, save_model, views_of, write_labels
-from pipeline.jobs.plan import SUBMITTED, Plan, Workbench
-from pipeline.runs.run_folder import holdout_record, save_arrays
+from pipeline.jobs.plan import SUBMITTED
+from pipeline.runs.run_folder import save_arrays
 from pipeline.seeds import Stream, derived_seed
-from pipeline.training.recipe_tables import HOLDOUT, NOISE, REPEATS
+from pipeline.training.recipe_tables import NOISE
 from pipeline.training.task import Split, TrainingResult, TrainingTask
+from pipeline.training.training_conditions import TrainingCondition
 
 ALL_ROWS = "all rows"
 STRONG_NOISE = 0.5  # a test noise that no level is trained on by default
@@ -41,46 +36,37 @@ VIEWS_NOTE = "Clean rows, and the submission's, are answered on average over the
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NoiseLevelsOutcome(MatrixOutcome):
-    """level: σ of the networks that made the submission, and why that one."""
-
-    level: float
-    chosen_because: str
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NoiseLevels(Plan):
-    """sigmas: noise levels σ. repeats: networks of each. holdout_share: of the rows. submit_level: σ, or None."""
+class NoiseLevels(MatrixPlan):
+    """sigmas: noise levels σ. submit_level: σ of the networks that make the submission; None chooses it."""
 
     kind: ClassVar[str] = "main"
     submits: ClassVar[bool] = True
 
     sigmas: tuple[float, ...] = NOISE
-    repeats: int = REPEATS
-    holdout_share: float = HOLDOUT
     submit_level: float | None = None
 
     @property
-    def known_level(self) -> float | None:
-        """The level that is submitted where the holdout has no say in it, else None."""
-        return self.sigmas[0] if len(self.sigmas) == 1 else self.submit_level
+    def known_level(self) -> tuple[float, str] | None:
+        """The level that is submitted, and why, where the holdout has no say in it."""
+        if self.submit_level is not None:
+            return self.submit_level, "as asked with --submit-level"
+        return (self.sigmas[0], "the only level") if len(self.sigmas) == 1 else None
 
     @cached_property
     def matrix(self) -> Matrix:
         tests = sorted({0.0, *self.sigmas, STRONG_NOISE})
         seed = derived_seed(self.seed, Stream.TEST_CONDITIONS)
         return Matrix(
-            rows=[TrainedRow(name=level_name(s), recipe=self.recipe, sigma=s) for s in self.sigmas],
-            repeats=self.repeats,
+            rows=[TrainingCondition(name=level_name(s), recipe=self.recipe, sigma=s) for s in self.sigmas],
             conditions=[Condition("clean" if s == 0 else level_name(s), "σ", s, seed) for s in tests],
             views=views_of(self.recipe, self.seed),
         )
 
     def check(self) -> None:
-        views_of(self.recipe, self.seed)
+        _ = self.matrix
 
-    def work(self, bench: Workbench) -> NoiseLevelsOutcome:
-        train, test, matrix = self.competition.train, self.competition.test, self.matrix
+    def work(self, bench: Bench) -> MatrixOutcome:
+        train, test = self.competition.train, self.competition.test
         train_rows, holdout_rows = self.holdout(self.holdout_share)
         network = self.recipe.network(train.images.shape[1:], len(train.classes), rng=None)
         bench.run_log.say(
@@ -89,13 +75,9 @@ class NoiseLevels(Plan):
         )
         for sentence in data_warnings(train.images, test.images, np.isin(np.arange(train.n), holdout_rows)):
             bench.run_log.say(sentence)
-        shared = self.shared_rows(
-            {
-                SPLIT: Split(train=self.to_train_on(train_rows), validation=holdout_rows),
-                ALL_ROWS: Split(train=self.to_train_on(np.arange(train.n)), validation=np.arange(0), test=True),
-            }
-        )
-        results = MatrixResults(matrix, self, holdout_rows, bench, models=bench.folder / "models" / "holdout")
+        of_all = Split(train=np.arange(train.n), validation=np.arange(0), test=True)
+        shared = self.shared_rows({SPLIT: Split(train=train_rows, validation=holdout_rows), ALL_ROWS: of_all})
+        results = MatrixResults(self, holdout_rows, bench, models=bench.folder / "models" / "holdout")
         final = _FinalFits(self, bench)
 
         def fold(task: TrainingTask, result: TrainingResult) -> None:
@@ -104,18 +86,17 @@ class NoiseLevels(Plan):
             (final if task.final else results).fold(task, result)
 
         # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
-        known = [] if self.known_level is None else self.final_tasks(self.known_level)
-        bench.train([*matrix.tasks(self.seed), *known], shared, fold, title="Training at each noise level")
-        grid = results.grid_fold.grid()
-        level, because = choose_level(self, grid)
+        known = self.final_tasks(self.known_level[0]) if self.known_level else []
+        bench.train([*self.matrix_tasks(), *known], shared, fold, title="Training at each noise level")
         if not known:
+            level, _ = choose_level(self, results.grid_fold.grid())
             bench.run_log.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
             bench.train(self.final_tasks(level), shared, fold, title="Training on all rows")
         for again in range(1, TRIES):
             if final.fallen:
                 bench.train(final.tasks_again(again), shared, fold, title="Training again with another seed")
         final.settle()
-        return self._finish(bench, results, final, grid, level, because)
+        return self._finish(bench, results, final)
 
     def final_tasks(self, level: float) -> list[TrainingTask]:
         """The submission's networks: the repeats trained on all rows, which predict the test rows under all views."""
@@ -134,44 +115,38 @@ class NoiseLevels(Plan):
             for repeat in range(self.repeats)
         ]
 
-    def _finish(
-        self, bench: Workbench, results: MatrixResults, final: _FinalFits, grid: Grid, level: float, because: str
-    ) -> NoiseLevelsOutcome:
+    def _finish(self, bench: Bench, results: MatrixResults, final: _FinalFits) -> MatrixOutcome:
         """Tables, figure, models; the submission last."""
-        views = self.matrix.views
+        views, grid = self.matrix.views, results.grid_fold.grid()
+        level, because = choose_level(self, grid)
+        name = level_name(level)
         notes = [VIEWS_NOTE.format(", ".join(view.name for view in views))] if views else []
-        right = grid.averaged[grid.trained_index(level_name(level)), 0] == grid.labels
+        right = grid.averaged[grid.trained_index(name), 0] == grid.labels
         doubt = suspicion(right.mean(), len(right))
         notes += [*([doubt] if doubt else []), *final.notes]
-        comparisons = self._compare(grid)
-        record = results.save(grid, comparisons, stands_for=level_name(level))
-        self._write_tables(bench, grid, comparisons, notes)
-        final.save_models(results.pictures_of(level_name(level)))
-        probabilities = final.probabilities
-        save_arrays(bench.folder / "test.npz", committee=probabilities)
-        labels = self.competition.train.classes[probabilities.argmax(axis=1)]
-        write_labels(self.competition, labels, bench.folder / SUBMITTED)
-        record |= self._record(bench, grid, level, because)
-        record["fit_cpu_seconds"] = [*results.cpu_seconds, *final.cpu_seconds]
-        return NoiseLevelsOutcome(
-            folder=bench.folder,
-            record=record,
-            grid=grid,
-            comparisons=comparisons,
-            notes=notes,
-            level=level,
-            chosen_because=because,
-        )
-
-    def _compare(self, grid: Grid) -> list[Comparison]:
-        """Every level against σ 0 (or the smallest level), on clean rows and on the strongest trained noise."""
-        baseline, strongest = min(self.sigmas), max(self.sigmas)
+        # Every level against σ 0 (or the smallest), on clean rows and on the strongest trained noise.
+        strongest = max(self.sigmas)
         noisy = [level_name(strongest)] if strongest > 0 else []
-        return compare_to_baseline(grid, level_name(baseline), ["clean", *noisy])
+        comparisons = compare_to_baseline(grid, level_name(min(self.sigmas)), ["clean", *noisy])
+        outcome = results.save(grid, comparisons, stands_for=name, how="at", notes=notes)
+        self._write_tables(bench, grid, comparisons, notes)
+        final.save_models(results.pictures_of(name))
+        save_arrays(bench.folder / "test.npz", committee=final.probabilities)
+        labels = self.competition.train.classes[final.probabilities.argmax(axis=1)]
+        write_labels(self.competition, labels, bench.folder / SUBMITTED)
+        record = {
+            "levels": {
+                trained: {condition: cell._asdict() for condition, cell in zip(grid.conditions, row, strict=True)}
+                for trained, row in zip(grid.trained, cell_estimates(grid), strict=True)
+            },
+            "shown": name,
+            "submitted_level": level,
+            "submitted_because": because,
+            "fit_cpu_seconds": [*results.cpu_seconds, *final.cpu_seconds],
+        }
+        return replace(outcome, record={**outcome.record, **record})
 
-    def _write_tables(
-        self, bench: Workbench, grid: Grid, comparisons: Sequence[Comparison], notes: Sequence[str]
-    ) -> None:
+    def _write_tables(self, bench: Bench, grid: Grid, comparisons: Sequence[Comparison], notes: Sequence[str]) -> None:
         from pipeline.report.figures import noise_figure, save_figure
         from pipeline.report.tables import markdown_report
 
@@ -181,22 +156,6 @@ class NoiseLevels(Plan):
         sigmas = [condition.strength for condition in self.matrix.conditions]
         save_figure(noise_figure(grid, sigmas, **about), bench.folder / "noise")
 
-    def _record(self, bench: Workbench, grid: Grid, level: float, because: str) -> dict[str, Any]:
-        """What run.json keeps beside the matrix. Accuracies are shares of 1, intervals at 95 %."""
-        right = int((grid.averaged[grid.trained_index(level_name(level)), 0] == grid.labels).sum())
-        of = f"{counted(self.repeats, 'network')} at {level_name(level)}, probabilities averaged"
-        return {
-            "holdout": holdout_record(wilson_interval(right, grid.rows), grid.rows, of),
-            "levels": {
-                name: {condition: cell._asdict() for condition, cell in zip(grid.conditions, row, strict=True)}
-                for name, row in zip(grid.trained, cell_estimates(grid), strict=True)
-            },
-            "shown": level_name(level),
-            "submitted_level": level,
-            "submitted_because": because,
-            "submission": str(bench.options.submission),
-        }
-
 
 class _FinalFits:
     """What the submission's networks are folded into: probabilities of the test rows, and the trained values.
@@ -205,7 +164,7 @@ class _FinalFits:
     that were checked: one that falls out is trained again with another seed. notes: what was done about which.
     """
 
-    def __init__(self, plan: NoiseLevels, bench: Workbench) -> None:
+    def __init__(self, plan: NoiseLevels, bench: Bench) -> None:
         self.plan, self.folder = plan, bench.folder / "models" / "final"
         self.sum = np.zeros((plan.competition.test.n, len(plan.competition.train.classes)), np.float32)
         self.fits: list[tuple[TrainingTask, TrainingResult]] = []
@@ -282,10 +241,8 @@ def choose_level(plan: NoiseLevels, grid: Grid) -> tuple[float, str]:
     Levels tie when the 95 % interval of their paired difference holds 0: then the one that has also learned to live
     with noise costs nothing.
     """
-    if plan.submit_level is not None:
-        return plan.submit_level, "as asked with --submit-level"
-    if len(plan.sigmas) == 1:
-        return plan.sigmas[0], "the only level"
+    if plan.known_level:
+        return plan.known_level
     clean = [grid.correct(row, grid.condition_index("clean")) for row in range(len(plan.sigmas))]
     best = int(np.argmax([correct.mean() for correct in clean]))
     ties = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -46,15 +46,17 @@ class RunLog:
         self.console.print(content)
 
     @contextmanager
-    def fits(self, what: str, tasks: list[TrainingTask]) -> Iterator[Callable[[TrainingTask, Epoch], None]]:
+    def fits(self, what: str, tasks: Sequence[TrainingTask]) -> Iterator[Callable[[TrainingTask, Epoch], None]]:
         """Gives the function to call after each epoch of each task."""
         if self.quiet:
             yield lambda task, epoch: None
-        elif sys.stdout.isatty():
-            with _bar(self.console, what, tasks) as on_epoch:
-                yield on_epoch
-        else:
+        elif not sys.stdout.isatty():
             yield _line
+        else:
+            total = sum(task.recipe.training.epochs for task in tasks)
+            # A long estimation window: epochs of several fits arrive in bursts.
+            with self._bar(what, total, unit="epochs,", window=300) as advance:
+                yield lambda task, epoch: advance(f"left  {task.name}: {_accuracy(epoch)}")
 
     @contextmanager
     def counting(self, what: str, total: int, done: int = 0) -> Iterator[Callable[[str], None]]:
@@ -62,18 +64,33 @@ class RunLog:
         if self.quiet or not sys.stdout.isatty():
             yield self.say
             return
+        with self._bar(what, total, done=done, window=3600) as advance:
+
+            def say(line: str) -> None:
+                self.said.append(line)
+                self.console.print(line)
+                advance("left")
+
+            yield say
+
+    @contextmanager
+    def _bar(
+        self, what: str, total: int, *, window: int, unit: str = "", done: int = 0
+    ) -> Iterator[Callable[[str], None]]:
+        """A bar of `total` steps; gives the function that makes one, with what stands behind the time that is left."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=self.console, speed_estimate_period=3600) as progress:
-            bar = progress.add_task(what, total=total, completed=done)
-
-            def told(line: str) -> None:
-                self.said.append(line)
-                progress.console.print(line)
-                progress.advance(bar)
-
-            yield told
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[behind]}"),
+        )
+        with Progress(*columns, console=self.console, speed_estimate_period=window) as progress:
+            bar = progress.add_task(what, total=total, completed=done, behind="left")
+            yield lambda behind: progress.update(bar, advance=1, behind=behind)
 
 
 def _accuracy(epoch: Epoch) -> str:
@@ -83,31 +100,8 @@ def _accuracy(epoch: Epoch) -> str:
 
 
 def _line(task: TrainingTask, epoch: Epoch) -> None:
-    epochs = task.recipe.training.epochs
     print(
-        f"{task.name}: epoch {epoch.epoch}/{epochs}, loss {epoch.train_loss:.4f}, {_accuracy(epoch)}, "
-        f"{epoch.seconds:.1f} s",
+        f"{task.name}: epoch {epoch.epoch}/{task.recipe.training.epochs}, loss {epoch.train_loss:.4f}, "
+        f"{_accuracy(epoch)}, {epoch.seconds:.1f} s",
         flush=True,
     )
-
-
-@contextmanager
-def _bar(console: Console, what: str, tasks: list[TrainingTask]) -> Iterator[Callable[[TrainingTask, Epoch], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("epochs,"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left  {task.fields[latest]}"),
-    )
-    # A long estimation window: epochs of several fits arrive in bursts.
-    with Progress(*columns, console=console, speed_estimate_period=300) as progress:
-        bar = progress.add_task(what, total=sum(task.recipe.training.epochs for task in tasks), latest="")
-
-        def on_epoch(task: TrainingTask, epoch: Epoch) -> None:
-            progress.update(bar, advance=1, latest=f"{task.name}: {_accuracy(epoch)}")
-
-        yield on_epoch

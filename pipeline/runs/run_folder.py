@@ -71,18 +71,9 @@ def data_record(competition: Competition) -> dict[str, Any]:
     }
 
 
-def extra_record(extra: Digits | None) -> dict[str, Any] | None:
-    """Which extra rows a run trained on, as run.json keeps it."""
-    if extra is None:
-        return None
-    return {"rows": extra.n, "sha256": storage.sha256_bytes(extra.images.tobytes() + extra.labels.tobytes())}
-
-
-def dropped_record(dropped: np.ndarray | None) -> dict[str, Any] | None:
-    """Which labelled rows (d,) a run did not train on, as run.json keeps it."""
-    if dropped is None:
-        return None
-    return {"rows": len(dropped), "sha256": storage.sha256_bytes(dropped.astype("<i8").tobytes())}
+def rows_record(*arrays: np.ndarray) -> dict[str, Any]:
+    """Which rows (n, …) a run took in or left out, as run.json keeps it."""
+    return {"rows": len(arrays[0]), "sha256": storage.sha256_bytes(b"".join(array.tobytes() for array in arrays))}
 
 
 def holdout_record(accuracy: Estimate, rows: int, of: str) -> dict[str, Any]:

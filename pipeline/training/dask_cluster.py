@@ -16,7 +16,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pipeline import storage
 from pipeline.errors import InkproofError, UsageError
 from pipeline.training import Epoch
-from pipeline.training.environment import environment
+from pipeline.training.environment import differences, environment
 from pipeline.training.parallel import OnEpoch, WorkerProcess, history_file, kill_workers
 from pipeline.training.task import SharedRows, TrainingResult, TrainingTask, attempt
 
@@ -108,20 +108,10 @@ def on_cluster(
 
 
 def _attempt(topic: str, task: TrainingTask, shared: SharedRows) -> TrainingResult | str:
-    return attempt(task, shared, _Reporter(topic, task.name))
+    """Train in a worker; the scheduler passes the news of each epoch on, nobody waits for it."""
+    from distributed import get_worker
 
-
-@dataclass(frozen=True)
-class _Reporter:
-    """Called in a worker after each epoch of the task `name`: the scheduler passes the news on, nobody waits for it."""
-
-    topic: str
-    name: str
-
-    def __call__(self, epoch: Epoch) -> None:
-        from distributed import get_worker
-
-        get_worker().log_event(self.topic, [self.name, asdict(epoch)])
+    return attempt(task, shared, lambda epoch: get_worker().log_event(topic, [task.name, asdict(epoch)]))
 
 
 class _News:
@@ -133,7 +123,7 @@ class _News:
         self.lock = threading.Lock()  # `heard` comes from the client's own thread
 
     def heard(self, event: tuple[float, tuple[str, dict[str, Any]]]) -> None:
-        """What _Reporter sent, with the time that the scheduler got it."""
+        """What _attempt sent, with the time that the scheduler got it."""
         name, epoch = event[1]
         self.report(self.tasks[name], [Epoch(**epoch)])
 
@@ -248,16 +238,13 @@ def _check_workers(client: Client) -> None:
             "The Dask cluster has no worker: start one in Inkproof's folder with `python -m dask worker` and the "
             "scheduler's address."
         )
-    here = environment()
     for address, there in client.run(environment, on_error="return").items():
         if isinstance(there, Exception):
             raise InkproofError(
                 f"The Dask worker {address} cannot run Inkproof ({there}): start it with `python -m dask worker` in "
                 "Inkproof's folder, in an environment with requirements.txt."
             )
-        for what, value in here.items():
-            if there.get(what) != value:
-                raise InkproofError(
-                    f"The Dask worker {address} has {what} {there.get(what)}, here it is {value}: results could "
-                    "differ; give both the same."
-                )
+        if other := differences(there):
+            raise InkproofError(
+                f"The Dask worker {address} has {', '.join(other)}: results could differ; give both the same."
+            )

@@ -32,7 +32,9 @@ def environment() -> dict[str, str]:
     import numpy  # noqa: F401 - threadpoolctl sees the libraries that are loaded
     from threadpoolctl import threadpool_info
 
-    kernels = sorted({str(one.get("architecture")) for one in threadpool_info() if one["user_api"] == "blas"})
+    kernels = sorted(
+        {str(library.get("architecture")) for library in threadpool_info() if library["user_api"] == "blas"}
+    )
     python = ".".join(platform.python_version_tuple()[:2])
     return {"code": code_hash()[:16], "python": python, "matrix kernels": ", ".join(kernels)} | {
         name: _version(name) for name in LIBRARIES

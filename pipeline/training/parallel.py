@@ -62,39 +62,27 @@ def run_tasks(
     """
     folder = folder.absolute()  # worker processes are used again, and may have begun elsewhere
     folder.mkdir(parents=True, exist_ok=True)
-    with _following(tasks, folder, on_epoch) as forget:
+    with _following(tasks, folder, on_epoch):
         if jobs == 1 or len(tasks) == 1:
             threads = cores() if jobs > 1 else 1
             for task in tasks:
                 yield task, _attempt(folder, threads, task, shared)
-        else:
-            yield from _again_when_killed(partial(_attempt, folder, 1), tasks, shared, jobs, forget, say)
-
-
-def _again_when_killed(
-    function: Callable[[TrainingTask, SharedRows], TrainingResult | str],
-    tasks: Sequence[TrainingTask],
-    shared: SharedRows,
-    jobs: int,
-    forget: Callable[[TrainingTask], None],
-    say: Callable[[str], None],
-) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
-    left = {task.name: task for task in tasks}
-    for at_a_time, last in ((min(jobs, len(tasks)), False), (max(1, jobs - 1), True)):
+            return
+        left, one_thread = {task.name: task for task in tasks}, partial(_attempt, folder, 1)
         try:
-            for task, result in in_processes(function, list(left.values()), shared, jobs=at_a_time):
+            for task, result in in_processes(one_thread, tasks, shared, jobs=min(jobs, len(tasks))):
                 del left[task.name]
                 yield task, result
-            return
-        except WorkerKilled as error:
-            if last:
+        except WorkerKilled:
+            fewer = max(1, jobs - 1)
+            say(f"{KILLED}: {len(left)} of {len(tasks)} fits are done again, {fewer} at a time.")
+            try:
+                yield from in_processes(one_thread, list(left.values()), shared, jobs=fewer)
+            except WorkerKilled as error:
                 raise InkproofError(
                     f"{KILLED}, and another one when its work was done again: use fewer --jobs; what had been "
                     "written before is whole."
                 ) from error
-        say(f"{KILLED}: {len(left)} of {len(tasks)} fits are done again, {max(1, jobs - 1)} at a time.")
-        for task in left.values():
-            forget(task)
 
 
 class WorkerKilled(InkproofError):
@@ -222,53 +210,38 @@ def history_file(folder: Path, task: TrainingTask) -> Path:
 
 
 @contextmanager
-def _following(
-    tasks: Sequence[TrainingTask], folder: Path, on_epoch: OnEpoch
-) -> Iterator[Callable[[TrainingTask], None]]:
+def _following(tasks: Sequence[TrainingTask], folder: Path, on_epoch: OnEpoch) -> Iterator[None]:
     """While the block runs, call on_epoch for every line that comes into the tasks' files, once for each epoch.
 
-    Gives the function that empties a task's file, for it to begin anew: a line is looked for where the one before
-    ended, which would be amid a line of another attempt. The files of an earlier run go at once.
+    The files of an earlier run go at once; a fit that is done again writes its own anew, and is heard of where the
+    attempt before it has not been.
     """
     files = {task.name: history_file(folder, task) for task in tasks}
-    read, reported = dict.fromkeys(files, 0), dict.fromkeys(files, 0)
-    ended, looking = threading.Event(), threading.Lock()
-
-    def forget(task: TrainingTask) -> None:
-        with looking:
-            files[task.name].unlink(missing_ok=True)
-            read[task.name] = 0
+    reported = dict.fromkeys(files, 0)
+    ended = threading.Event()
 
     def look() -> None:
-        with looking:
-            for task in tasks:
-                if reported[task.name] < task.recipe.training.epochs:
-                    look_at(task)
+        for task in tasks:
+            if reported[task.name] < task.recipe.training.epochs:
+                with suppress(FileNotFoundError):  # not begun yet
+                    look_at(task, files[task.name].read_bytes())
 
-    def look_at(task: TrainingTask) -> None:
-        try:
-            with files[task.name].open("rb") as file:
-                file.seek(read[task.name])
-                whole, newline, _ = file.read().rpartition(b"\n")
-        except FileNotFoundError:  # not begun yet
-            return
-        read[task.name] += len(whole) + len(newline)
-        for line in whole.splitlines():
-            epoch = Epoch(**json.loads(line))
-            if epoch.epoch > reported[task.name]:
-                reported[task.name] = epoch.epoch
-                on_epoch(task, epoch)
+    def look_at(task: TrainingTask, content: bytes) -> None:
+        whole_lines = content.rpartition(b"\n")[0].splitlines()
+        for line in whole_lines[reported[task.name] :]:
+            reported[task.name] += 1
+            on_epoch(task, Epoch(**json.loads(line)))
 
     def follow() -> None:
         while not ended.wait(POLL_SECONDS):
             look()
 
-    for task in tasks:
-        forget(task)
+    for file in files.values():
+        file.unlink(missing_ok=True)
     thread = threading.Thread(target=follow, name="inkproof-progress", daemon=True)
     thread.start()
     try:
-        yield forget
+        yield
     finally:
         ended.set()
         thread.join()

@@ -19,7 +19,6 @@ out of range by the class that would use it.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import tomllib
@@ -33,6 +32,7 @@ import numpy as np
 
 from pipeline.augment import CHANGES, Chain
 from pipeline.augment.noise import NoiseOnShare
+from pipeline.checks import did_you_mean
 from pipeline.errors import RecipeError, UsageError
 from pipeline.evaluation.robustness.adversarial import AdversarialTraining
 from pipeline.nn.averaging import AVERAGES
@@ -41,6 +41,7 @@ from pipeline.nn.losses import LOSSES
 from pipeline.nn.network import Network
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES
+from pipeline.training.plan import TrainingPlan
 from pipeline.training.recipe_tables import RunDefaults, Training, fits, in_words, refuse_unknown
 from pipeline.training.search_space import flat, search_space
 
@@ -96,6 +97,17 @@ class Recipe:
     def schedule(self) -> Callable[[int, int], float]:
         return _build(SCHEDULES, "name", self.content["schedule"])
 
+    def plan(self, network: Network, rows: int, *, threads: int = 1) -> TrainingPlan:
+        """How a network is trained on so many rows, with a loss and an optimizer of its own."""
+        return TrainingPlan(
+            loss=self.loss(),
+            optimizer=self.optimizer(network),
+            schedule=self.schedule(),
+            epochs=self.training.epochs,
+            batch_size=self.training.batch_size_for(rows),
+            threads=threads,
+        )
+
     def average(self, network: Network) -> Any:
         """The average of the weights that [average] asks for, or None."""
         table = _table(self.content, "average")
@@ -142,9 +154,10 @@ def load(name: str) -> Recipe:
 def _content(path: Path, name: str, *, may_follow: bool = True) -> dict[str, Any]:
     """What a recipe's file says, with the sections of the recipe that it is `like` where it has none of its own."""
     if not _is_file(path):
-        near = [f"{name}.toml"] if _is_file(Path(f"{name}.toml")) else difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names())}, or give a .toml file."
-        raise RecipeError(f"There is no recipe {name[:SHOWN]}: {hint}")
+        advice = did_you_mean(name, names(), f"choose one of {', '.join(names())}, or give a .toml file.")
+        if _is_file(Path(f"{name}.toml")):
+            advice = f"did you mean {name}.toml?"
+        raise RecipeError(f"There is no recipe {name[:SHOWN]}: {advice}")
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1).decode("utf-8")
@@ -252,9 +265,8 @@ def build_network(
 def _build(registry: Mapping[str, Callable[..., Any]], key: str, table: Mapping[str, Any], *given: Any) -> Any:
     name = table.get(key)
     if not isinstance(name, str) or name not in registry:
-        near = difflib.get_close_matches(str(name), registry, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(registry)}."
-        raise UsageError(f"{key} = {repr(name)[:SHOWN]} is not known: {hint}")
+        otherwise = f"choose one of {', '.join(registry)}."
+        raise UsageError(f"{key} = {repr(name)[:SHOWN]} is not known: {did_you_mean(name, registry, otherwise)}")
     return _call(name, registry[name], {k: v for k, v in table.items() if k != key}, *given)
 
 

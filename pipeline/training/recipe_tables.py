@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -10,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pipeline.augment.noise import check_sigma
-from pipeline.checks import number, whole_number
+from pipeline.checks import did_you_mean, number, whole_number
 from pipeline.errors import UsageError
 
 SMALL_DATA = 10_000  # rows; fewer get smaller batches
@@ -142,6 +141,5 @@ def refuse_unknown(table: Mapping[str, Any], allowed: Any, what: str) -> None:
     """Raise UsageError for a key of `table` that is not among those allowed, with the nearest that is."""
     for key in table:
         if key not in allowed:
-            near = difflib.get_close_matches(key, list(allowed), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed) or 'none'}."
-            raise UsageError(f"unknown {what} {key}; {hint}")
+            otherwise = f"allowed: {', '.join(allowed) or 'none'}."
+            raise UsageError(f"unknown {what} {key}; {did_you_mean(key, allowed, otherwise)}")

@@ -13,12 +13,12 @@ quotation marks ("schedule.peak") mean the same.
 from __future__ import annotations
 
 import copy
-import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.checks import did_you_mean
 from pipeline.errors import UsageError
 from pipeline.training.recipe_tables import refuse_unknown
 
@@ -65,12 +65,12 @@ class Parameter:
     def check(self) -> None:
         """Raise UsageError where no search could go by it."""
         if self.choices:
-            found = [(type(value), value) for value in self.choices]
-            if any(kind not in (int, float, str, bool) for kind, _ in found):
+            typed = [(type(value), value) for value in self.choices]
+            if any(kind not in (int, float, str, bool) for kind, _ in typed):
                 raise self._wrong("choices must be numbers, texts or true and false", list(self.choices))
-            if len(found) < 2 or len(set(found)) < len(found):
+            if len(typed) < 2 or len(set(typed)) < len(typed):
                 raise self._wrong("choices must be two different values or more", list(self.choices))
-            if (type(self.own), self.own) not in found:
+            if (type(self.own), self.own) not in typed:
                 raise self._wrong("the recipe's own value, which is tried first, must be one of the choices", self.own)
             return
         for name in ("low", "high") if self.step is None else ("low", "high", "step"):
@@ -111,7 +111,7 @@ def search_space(content: Mapping[str, Any]) -> tuple[Parameter, ...]:
     if not isinstance(search, Mapping) or not search:
         raise UsageError(f"[search] names no setting: give one or more lines such as {EXAMPLE}.")
     own = {path: value for path, value in flat(content) if path.split(".")[0] not in NOT_SEARCHED}
-    found = []
+    space: list[Parameter] = []
     for path, table in _tables(search):
         if not isinstance(table, Mapping):
             raise UsageError(f"[search] {path} must be a table such as {{ low = 1, high = 9 }}, found {table!r}.")
@@ -121,11 +121,16 @@ def search_space(content: Mapping[str, Any]) -> tuple[Parameter, ...]:
         if path not in own:
             raise UsageError(_unknown(path, own))
         values = {**table, "choices": tuple(table.get("choices", ()))}
-        found.append(Parameter(path, own[path], **values))
-        found[-1].check()
-    if len({one.path for one in found}) < len(found):
+        space.append(Parameter(path, own[path], **values))
+        space[-1].check()
+    if len({setting.path for setting in space}) < len(space):
         raise UsageError("[search] names a setting twice, with and without quotation marks: give each once.")
-    return tuple(found)
+    return tuple(space)
+
+
+def own_values(space: Iterable[Parameter]) -> dict[str, Any]:
+    """The recipe's own values of the settings that are searched, by path."""
+    return {setting.path: setting.own for setting in space}
 
 
 def with_values(content: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,6 +179,5 @@ def _unknown(path: str, own: Mapping[str, Any]) -> str:
     within = [name for name in own if name.startswith(f"{path}.")]
     if within:
         return f"[search] {path} is not one setting but several: name one of them, such as {within[0]}."
-    near = difflib.get_close_matches(path, own, n=1)
-    hint = f"did you mean {near[0]}?" if near else "write it into its section first, the search begins at that value."
-    return f"[search] names {path}, which the recipe does not have: {hint}"
+    otherwise = "write it into its section first, the search begins at that value."
+    return f"[search] names {path}, which the recipe does not have: {did_you_mean(path, own, otherwise)}"

@@ -20,7 +20,7 @@ from pipeline.evaluation.robustness.certificates import certify
 from pipeline.evaluation.robustness.methods import parse_attack
 from pipeline.nn.network import Network
 from pipeline.seeds import AfterTraining
-from pipeline.training import Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
+from pipeline.training import Epoch, Hooks, Streams, TrainingData, fit
 from pipeline.training.recipe import Recipe
 
 
@@ -61,8 +61,12 @@ class SharedRows:
     test_images: np.ndarray
     splits: Mapping[str, Split]
 
-    def of(self, split: str) -> FitRows:
-        """The rows of one fit. Raises ValueError for a row in train and in validation: that would be leakage."""
+    def of(self, split: str) -> tuple[TrainingData, np.ndarray]:
+        """The rows of one fit: what it trains on, validation rows with it, and pictures (p, side, side) to predict.
+
+        The validation rows come first among those. Raises ValueError for a row in train and in validation: that would
+        be leakage.
+        """
         part = self.splits[split]
         if np.intersect1d(part.train, part.validation).size:
             raise ValueError(f"the split {split!r} has rows in both train and validation")
@@ -71,31 +75,11 @@ class SharedRows:
             chosen = part.pseudo_labels >= 0
             images = np.concatenate([images, self.test_images[chosen]])
             labels = np.concatenate([labels, part.pseudo_labels[chosen].astype(labels.dtype)])
-        predicted = self.images[part.validation]
+        judged = predicted = self.images[part.validation]
         if part.test:
-            predicted = np.concatenate([predicted, self.test_images])
-        return FitRows(
-            images=images, labels=labels, predicted=predicted, validation_labels=self.labels[part.validation]
-        )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FitRows:
-    """The rows of one fit: to train on, and to predict.
-
-    images (n, side, side) uint8, labels (n,). predicted (p, side, side) uint8; validation_labels (v,): the labels of
-    the first v of them.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    predicted: np.ndarray
-    validation_labels: np.ndarray
-
-    @property
-    def validation(self) -> TrainingData | None:
-        count = len(self.validation_labels)
-        return TrainingData(rows=self.predicted[:count], labels=self.validation_labels) if count else None
+            predicted = np.concatenate([judged, self.test_images])
+        validation = TrainingData(rows=judged, labels=self.labels[part.validation]) if len(judged) else None
+        return TrainingData(rows=images, labels=labels, validation=validation), predicted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,18 +165,10 @@ def run_task(
     threads: how many share the work of convolutions; see Pass. Raises DivergedError.
     """
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    rows = shared.of(task.split)
+    data, predicted = shared.of(task.split)
     recipe, streams = task.recipe, Streams.of(*task.key)
-    network: Network = recipe.network(rows.images.shape[1:], shared.classes, rng=streams.weights)
-    data = TrainingData(rows=rows.images, labels=rows.labels, validation=rows.validation)
-    plan = TrainingPlan(
-        loss=recipe.loss(),
-        optimizer=recipe.optimizer(network),
-        schedule=recipe.schedule(),
-        epochs=recipe.training.epochs,
-        batch_size=recipe.training.batch_size_for(len(rows.images)),
-        threads=threads,
-    )
+    network: Network = recipe.network(data.rows.shape[1:], shared.classes, rng=streams.weights)
+    plan = recipe.plan(network, len(data.rows), threads=threads)
     hooks = Hooks(
         augment=recipe.augment(task.sigma),
         adversary=recipe.adversary(),
@@ -200,10 +176,10 @@ def run_task(
         on_epoch=on_epoch,
     )
     history = fit(network, data, plan, streams=streams, hooks=hooks)
-    probabilities = {change.name: network.probabilities(change.apply(rows.predicted)) for change in task.conditions}
-    probabilities |= {name: _attacked(network, task, rows, name) for name in task.attacks}
-    findings = _check_attacks(network, task, rows)
-    certified, radius = (None, None) if task.smoothing is None else _smooth(network, task, rows)
+    probabilities = {change.name: network.probabilities(change.apply(predicted)) for change in task.conditions}
+    probabilities |= {name: _attacked(network, task, data.validation, name) for name in task.attacks}
+    findings = _check_attacks(network, task, data.validation)
+    certified, radius = (None, None) if task.smoothing is None else _smooth(network, task, predicted)
     return TrainingResult(
         values=network.values,
         history=history,
@@ -216,35 +192,32 @@ def run_task(
     )
 
 
-def _attacked(network: Network, task: TrainingTask, rows: FitRows, name: str) -> np.ndarray:
+def _attacked(network: Network, task: TrainingTask, rows: TrainingData, name: str) -> np.ndarray:
     method, ball = parse_attack(name)
     rng = np.random.default_rng([*task.key, AfterTraining.ATTACK, *name.encode()])
-    return network.probabilities(
-        attack(network, rows.predicted, rows.validation_labels, method, ball, rng=rng).pictures
-    )
+    return network.probabilities(attack(network, rows.rows, rows.labels, method, ball, rng=rng).pictures)
 
 
-def _check_attacks(network: Network, task: TrainingTask, rows: FitRows) -> tuple[Finding, ...]:
+def _check_attacks(network: Network, task: TrainingTask, rows: TrainingData | None) -> tuple[Finding, ...]:
     """The sanity checks, once for each norm that the attacks use."""
     findings: list[Finding] = []
     balls = [parse_attack(name)[1] for name in task.attacks] if task.sanity_rows else []
     for norm in dict.fromkeys(ball.norm for ball in balls):
         epsilons = [ball.epsilon for ball in balls if ball.norm == norm]
         if max(epsilons) > 0:
-            part = slice(task.sanity_rows)
-            images, labels = rows.predicted[part], rows.validation_labels[part]
+            images, labels = rows.rows[: task.sanity_rows], rows.labels[: task.sanity_rows]
             findings += sanity_checks(network, images, labels, norm=norm, epsilons=epsilons, seed=task.key[0])
     return tuple(findings)
 
 
-def _smooth(network: Network, task: TrainingTask, rows: FitRows) -> tuple[np.ndarray, np.ndarray]:
-    wanted = task.smoothing
-    found = certify(
+def _smooth(network: Network, task: TrainingTask, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    smoothing = task.smoothing
+    certificates = certify(
         network,
-        rows.predicted[: wanted.rows],
-        sigma=wanted.sigma,
-        n=wanted.samples,
-        alpha=wanted.alpha,
+        predicted[: smoothing.rows],
+        sigma=smoothing.sigma,
+        n=smoothing.samples,
+        alpha=smoothing.alpha,
         rng=np.random.default_rng([*task.key, AfterTraining.SMOOTHING]),
     )
-    return found.classes.astype(np.int16), found.radius
+    return certificates.classes.astype(np.int16), certificates.radius

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pipeline import training
 from pipeline.errors import UsageError
 from pipeline.nn import network as fast
 from pipeline.nn import reference as slow
-from pipeline.training.plan import Streams, TrainingData, TrainingPlan
+from pipeline.training.plan import Streams, TrainingData
 from pipeline.training.recipe import Recipe, build_network
 
 TOLERANCE = 1e-9  # between weights after training, in float64
@@ -55,7 +55,7 @@ def train_both(
 
     def train_arrays(epochs: int) -> np.ndarray:
         network = build(recipe, images.shape[1:], classes, seed=seed)
-        plan = _plan(recipe, epochs, loss=recipe.loss(), optimizer=recipe.optimizer(network))
+        plan = replace(recipe.plan(network, len(images)), epochs=epochs, batch_size=recipe.training.batch_size)
         data = TrainingData(rows=images.copy(), labels=labels)
         training.fit(network, data, plan, streams=Streams.of(seed))
         return network.values
@@ -63,7 +63,8 @@ def train_both(
     def train_loops(epochs: int) -> np.ndarray:
         network = twin_of(before)
         optimizer = part_of(slow.OPTIMIZERS, recipe.content["optimizer"], len(network.params))
-        plan = _plan(recipe, epochs, loss=part_of(slow.LOSSES, recipe.content["loss"]), optimizer=optimizer)
+        parts = {"loss": part_of(slow.LOSSES, recipe.content["loss"]), "optimizer": optimizer}
+        plan = replace(recipe.plan(before, len(images)), epochs=epochs, batch_size=recipe.training.batch_size, **parts)
         slow.fit(network, images.tolist(), labels.tolist(), plan, streams=Streams.of(seed))
         return np.array(network.values)
 
@@ -95,13 +96,6 @@ def twin_of(network: fast.Network) -> slow.Network:
 def part_of(registry: dict[str, Callable[..., Any]], table: dict[str, Any], *given: Any) -> Any:
     """The loss or optimiser that a recipe's table names, as the reference implementation has it."""
     return registry[table["name"]](*given, **{key: value for key, value in table.items() if key != "name"})
-
-
-def _plan(recipe: Recipe, epochs: int, *, loss: Any, optimizer: Any) -> TrainingPlan:
-    batch_size = recipe.training.batch_size
-    return TrainingPlan(
-        loss=loss, optimizer=optimizer, schedule=recipe.schedule(), epochs=epochs, batch_size=batch_size
-    )
 
 
 def _measured(train: Callable[[int], np.ndarray], epochs: int) -> tuple[np.ndarray, Cost]:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from pipeline.evaluation.robustness.conditions import condition
 from pipeline.evaluation.statistics import wilson_interval
 from pipeline.prediction import model_file
 from pipeline.prediction.confidence_threshold import PICTURES, DistortedHoldout, measure, training_style
-from pipeline.runs.ledger import DataRecord, Ledger
+from pipeline.runs.ledger import Ledger
 from pipeline.runs.run_folder import (
     git_commit,
     held_out_of,
@@ -40,7 +40,7 @@ from pipeline.runs.run_folder import (
     versions,
 )
 from pipeline.storage import write_json
-from pipeline.training import Epoch, Hooks, Streams, TrainingData, TrainingPlan, fit
+from pipeline.training import Epoch, Hooks, Streams, TrainingData, fit
 from pipeline.training import recipe as recipes
 from pipeline.training.recipe import Recipe
 
@@ -112,8 +112,7 @@ class Trainer:
 
     def _fit(self, index: int) -> None:
         network, recipe = self.networks[index], self.recipe
-        size = recipe.training.batch_size_for(self.train.n)
-        steps = -(-self.train.n // size)
+        steps = -(-self.train.n // recipe.training.batch_size_for(self.train.n))
 
         def schedule(step: int, _: int) -> float:
             self._pass_turn(index)
@@ -123,13 +122,7 @@ class Trainer:
             return self.rate
 
         data = TrainingData(rows=self.train.images, labels=self.train.labels)
-        plan = TrainingPlan(
-            loss=recipe.loss(),
-            optimizer=recipe.optimizer(network),
-            schedule=schedule,
-            epochs=recipe.training.epochs,
-            batch_size=size,
-        )
+        plan = replace(recipe.plan(network, self.train.n), schedule=schedule)
         hooks = Hooks(
             augment=recipe.augment(self.sigmas[index]), on_epoch=lambda epoch: self._end_of_epoch(index, epoch)
         )
@@ -224,8 +217,10 @@ class Trainer:
         header, train, held = self.header, self.train, self.held
         folder = Path(header["runs"]) / new_run_id("page")
         record, ledger = self.recipe.record, Ledger(header["runs"])
-        data = DataRecord(name=header["name"], fingerprint=header["fingerprint"], competition=header["competition"])
-        ledger.start_run(folder.name, record, SEED, data, header["command"], git_commit())
+        data = {key: header[key] for key in ("name", "fingerprint", "competition", "sample")}
+        data |= {"train": train.n, "test": 0}
+        begun = {"kind": "main", "seed": SEED, "recipe": record, "data": data}
+        ledger.start_run(folder.name, begun, header["command"], git_commit())
         levels, scores = {}, []
         names = [f"σ {sigma:g}" for sigma in self.sigmas]
         fold = GridFold(trained=names, repeats=1, conditions=("clean",), labels=held.labels, classes=len(train.classes))
@@ -248,13 +243,9 @@ class Trainer:
             levels[f"σ {sigma:g}"] = {"clean": scores[-1]._asdict()}
         save_held_out(folder, held_out_of(fold, held, train.classes))
         save_grid(folder, fold.grid())
-        data = {key: header[key] for key in ("name", "fingerprint", "sample")} | {"train": train.n, "test": 0}
         results = {
-            "kind": "main",
+            **begun,
             "command": header["command"],
-            "seed": SEED,
-            "recipe": record,
-            "data": data,
             "holdout": holdout_record(scores[0], held.n, f"the network at σ {self.sigmas[0]:g}"),
             "levels": levels,
             "axes": {"clean": asdict(condition("clean").axis)},

@@ -13,6 +13,7 @@ from pipeline.errors import DataError
 from pipeline.jobs.noise_levels import NoiseLevels
 from pipeline.runs.ledger import Ledger
 from pipeline.training import recipe as recipes
+from pipeline.training.task import Split
 
 TRAIN = Digits(np.zeros((6, 2, 2), np.uint8), np.array([0, 1, 0, 1, 0, 1]), np.array([3, 8]))
 
@@ -56,10 +57,11 @@ def test_what_is_dropped_is_nowhere_trained_on_and_stays_in_the_holdout(tmp_path
     dropped = np.arange(0, tiny.train.n, 5)
     plan = NoiseLevels(competition=tiny, recipe=recipes.load("softmax"), dropped=dropped)
     whole = NoiseLevels(competition=tiny, recipe=plan.recipe)
-    assert not np.isin(plan.to_train_on(np.arange(tiny.train.n)), dropped).any()
     train, held = plan.holdout(0.2)
+    shared = plan.shared_rows({"holdout": Split(train=train, validation=held)})
+    assert not np.isin(shared.splits["holdout"].train, dropped).any()
     assert np.array_equal(held, whole.holdout(0.2)[1]) and np.isin(dropped, held).any()
-    assert len(plan.to_train_on(train)) == len(train) - np.isin(dropped, train).sum()
+    assert len(shared.splits["holdout"].train) == len(train) - np.isin(dropped, train).sum()
     assert plan.identity != whole.identity
 
 

@@ -10,7 +10,8 @@ import pytest
 from pipeline.cli import group as main
 from pipeline.dataset import load
 from pipeline.errors import UsageError
-from pipeline.runs.ledger import DataRecord, Ledger
+from pipeline.runs.ledger import Ledger
+from pipeline.runs.run_folder import data_record
 
 WRONG = (10, 53)  # rows, counted from 1
 
@@ -35,7 +36,7 @@ def test_a_look_before_and_after_a_run(tmp_path, bars, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = load("data")
     ledger = Ledger("runs")
-    ledger.start_run("20260101-run", {"name": "quick"}, 0, DataRecord.of(data), "c")
+    ledger.start_run("20260101-run", {"recipe": {"name": "quick"}, "seed": 0, "data": data_record(data)}, "c")
     pool = np.arange(90)[::-1]  # the rows in another order than the file's
     sure = 0.8 + 0.15 * np.random.default_rng(1).random(90)
     probabilities = np.full((90, 3), 0.0) + (1 - sure[:, None]) / 2
@@ -60,6 +61,7 @@ def test_a_look_before_and_after_a_run(tmp_path, bars, capsys, monkeypatch):
 def test_a_run_without_out_of_fold_answers(tmp_path, bars, monkeypatch):
     write(tmp_path / "data", bars)
     monkeypatch.chdir(tmp_path)
-    Ledger("runs").start_run("20260101-run", {"name": "quick"}, 0, DataRecord.of(load("data")), "c")
+    record = {"recipe": {"name": "quick"}, "seed": 0, "data": data_record(load("data"))}
+    Ledger("runs").start_run("20260101-run", record, "c")
     with pytest.raises(UsageError, match="has no out-of-fold answers"):
         main(["look", "--run", "2026"], standalone_mode=False)

@@ -11,7 +11,7 @@ import tomlkit
 from pipeline import dataset
 from pipeline.cli import main
 from pipeline.jobs import driver
-from pipeline.jobs.tuning import study, workers
+from pipeline.jobs.tuning import study, trials
 from pipeline.runs.ledger import Ledger
 
 SEARCH = """
@@ -55,7 +55,7 @@ def type_in(tmp_path, monkeypatch, quick_recipe_file):
 def stop_after(count, monkeypatch):
     """Ctrl-C as soon as so many fits, or trials, have ended; gives the names of those that were done."""
     done = []
-    real_tasks, real_trial = driver.run_tasks, workers.one_trial
+    real_tasks, real_trial = driver.run_tasks, trials.one_trial
 
     def tasks(todo, *arguments, **named):
         for task, result in real_tasks(todo, *arguments, **named):
@@ -72,7 +72,7 @@ def stop_after(count, monkeypatch):
         return done[-1]
 
     monkeypatch.setattr(driver, "run_tasks", tasks)
-    monkeypatch.setattr(workers, "one_trial", trial)
+    monkeypatch.setattr(trials, "one_trial", trial)
     return done
 
 
@@ -206,6 +206,9 @@ def test_a_databases_password_is_kept_nowhere(type_in, tmp_path, monkeypatch, ca
     assert len(files) > 10 and [path.name for path in files if b"secret" in path.read_bytes()] == []
     (run,) = Ledger(tmp_path / "runs").runs()
     assert "--storage postgresql://host/trials" in run.command
+    monkeypatch.setenv("INKPROOF_STORAGE", "postgresql://me:secret@host/trials")
+    assert type_in("tune", "--resume", run.id, "--trials", "2", "--quiet") == 0
+    assert "2 trials: 2 complete" in " ".join(capsys.readouterr().out.split())
 
 
 def test_data_and_its_columns_are_found_again(type_in, tmp_path, monkeypatch, capsys):
@@ -232,3 +235,6 @@ def test_data_and_its_columns_are_found_again(type_in, tmp_path, monkeypatch, ca
     assert type_in("run", "--resume", run.id, "--quiet") == 1
     assert "data of mine does not exist" in capsys.readouterr().err
     assert type_in("run", "--resume", run.id, "--quiet", "--data", "moved/data of mine") == 0
+    (tmp_path / "runs" / run.id / "run.json").unlink()
+    (tmp_path / "moved" / data.name).rename(tmp_path / "another name")
+    assert type_in("run", "--resume", run.id, "--quiet", "--data", "another name") == 0

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.robustness.conditions import condition
-from pipeline.jobs.compare.job import ComparePlan
+from pipeline.jobs.compare import ComparePlan
 from pipeline.prediction.confidence_threshold import threshold_for
 from pipeline.prediction.find_models import newest_run
 from pipeline.prediction.model_file import load

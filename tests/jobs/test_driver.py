@@ -51,7 +51,7 @@ def test_every_job_leaves_a_record_a_report_and_a_finished_run(tmp_path, plans, 
     (run,) = Ledger(tmp_path / "runs").runs()
     assert (run.id, run.status, run.results["kind"]) == (outcome.folder.name, "finished", kind)
     assert not (outcome.folder / "checkpoints").exists()
-    leftover = [path.name for path in tmp_path.rglob("*") if path.name.endswith((".part", "running.lock"))]
+    leftover = [path.name for path in tmp_path.rglob("*") if path.name.endswith((".part", ".lock"))]
     assert leftover == []
 
 
@@ -122,11 +122,11 @@ def test_resuming_with_other_code_settings_or_kind_is_refused(tmp_path, plans, d
     with pytest.raises(UsageError, match="has other settings than these"):
         do(plans("compare", repeats=1, seed=1), tmp_path, resume=folder.name)
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    job["environment"]["numpy"] = "1.0"
+    job["identity"]["environment"]["numpy"] = "1.0"
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     with pytest.raises(UsageError, match=r"began with numpy 1\.0 \(here 2\..*\): results of both would be mixed"):
         do(plans("compare", repeats=1), tmp_path, resume=folder.name)
-    job["data"]["fingerprint"] = "other"
+    job["identity"]["data"] = "other"
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     with pytest.raises(UsageError, match="whose rows are not those of"):
         do(plans("compare", repeats=1), tmp_path, resume=folder.name)
@@ -244,8 +244,7 @@ def test_all_jobs_of_a_seed_hold_out_the_same_rows(tmp_path, plans, do):
         with np.load(outcome.folder / "holdout.npz") as file:
             rows.append(file["rows"])
     assert np.array_equal(rows[0], rows[1]) and np.array_equal(rows[0], rows[2])
-    shared, _ = plans("tune", holdout_share=0.2).rows()
-    tuned = np.concatenate([split.validation for split in shared.splits.values()])
+    tuned = plans("tune", holdout_share=0.2).rows().pool
     assert not np.intersect1d(rows[0], tuned).size
     assert len(rows[0]) + len(tuned) == plans("tune").competition.train.n
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.jobs.ensemble import EnsembleFold, EnsembleShape, choose, pseudo_labels, pseudo_sentence, views_sentence
+from pipeline.jobs.ensemble import EnsembleFold, choose, pseudo_labels, pseudo_sentence, views_sentence
 from pipeline.training.task import TrainingResult, TrainingTask
 
 # 2 folds of 2 rows, 2 repeats, 2 members, 1 test row: the probabilities of class 0 of 2, of a fold's rows and the
@@ -19,8 +19,8 @@ SAID = {
 
 def folded(recipe, *, views=("clean",), change=lambda view, first: first, order=SAID):
     """The ensemble of SAID; change(view, probabilities of class 0) for other views."""
-    shape = EnsembleShape(members=2, repeats=2, views=views, classes=2, fold_rows=FOLDS, test_rows=1)
-    ensemble = EnsembleFold(shape, pseudo_labels=True)
+    sizes = {"members": 2, "repeats": 2, "classes": 2, "test_rows": 1}
+    ensemble = EnsembleFold(**sizes, views=views, fold_rows=FOLDS, pseudo_labels=True)
     for fold, repeat, member in order:
         first = {view: np.asarray(change(view, np.array(SAID[fold, repeat, member])), np.float32) for view in views}
         result = TrainingResult(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,15 @@ from kaggle_server import Fault
 from pipeline import cli
 from pipeline.dataset import load
 from pipeline.dataset.slug import MARK, write_mark
-from pipeline.runs.ledger import DataRecord, Ledger
+from pipeline.runs.ledger import Ledger
+from pipeline.runs.run_folder import data_record
 
 NAMES = ("fetch", "check", "submit", "runs", "leaderboard")
+
+
+def record_of(data, **recipe):
+    """What run.json says of a run on these data when it begins."""
+    return {"recipe": {"name": "default", **recipe}, "seed": 0, "data": data}
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def test_from_the_first_command_to_the_score(server, type_in, submission):
     assert str(Path("data/train.csv")) in out
 
     ledger = Ledger("runs")
-    ledger.start_run("run-1", {"name": "default"}, 0, DataRecord.of(load("data")), "python main.py", "c0ffee")
+    ledger.start_run("run-1", record_of(data_record(load("data"))), "python main.py", "c0ffee")
     holdout = {"rows": 4200, "accuracy": 0.985, "low": 0.981, "high": 0.9885}
     ledger.finish_run("run-1", {"holdout": holdout, "seconds": 8, "submission": str(submission)})
 
@@ -150,7 +155,7 @@ def test_data_that_nobody_named_go_where_they_are_told(server, type_in, data, su
 
 def test_a_run_of_other_data_is_not_sent(server, type_in, data, submission):
     ledger = Ledger("runs")
-    ledger.start_run("run-1", {"name": "default"}, 0, DataRecord(name="fashion", fingerprint="f"), "c")
+    ledger.start_run("run-1", record_of({"name": "fashion", "fingerprint": "f"}), "c")
     ledger.finish_run("run-1", {"submission": str(submission)})
     code, _, err = type_in("submit")
     assert code == 1
@@ -160,9 +165,9 @@ def test_a_run_of_other_data_is_not_sent(server, type_in, data, submission):
 
 def test_a_run_of_another_competition_is_not_sent(server, type_in, data, submission):
     (Path("data") / MARK).unlink()
-    there = replace(DataRecord.of(load("data")), competition="Kannada-MNIST")
+    there = data_record(load("data")) | {"competition": "Kannada-MNIST"}
     ledger = Ledger("runs")
-    ledger.start_run("run-1", {"name": "default"}, 0, there, "c")
+    ledger.start_run("run-1", record_of(there), "c")
     ledger.finish_run("run-1", {"submission": str(submission)})
     code, _, err = type_in("submit", "--competition", "digit-recognizer")
     assert code == 1
@@ -173,7 +178,7 @@ def test_a_run_of_another_competition_is_not_sent(server, type_in, data, submiss
 def test_a_runs_own_submission_is_checked_and_sent(server, type_in, data, submission):
     ledger = Ledger("runs")
     for id in ("20260101-first", "20260102-second"):
-        ledger.start_run(id, {"name": "default"}, 0, DataRecord.of(load("data")), "c")
+        ledger.start_run(id, record_of(data_record(load("data"))), "c")
     own = Path("runs/20260101-first/submission.csv")
     shutil.copy(submission, own)
     submission.unlink()
@@ -215,9 +220,7 @@ def test_exit_codes_and_sentences(server, type_in, data, submission, monkeypatch
 def test_diff(type_in):
     ledger = Ledger("runs")
     for id, epochs, accuracy in (("a", 10, 0.98), ("b", 20, 0.981)):
-        ledger.start_run(
-            id, {"name": "default", "epochs": epochs}, 0, DataRecord(name="digits", fingerprint="f"), "c", None
-        )
+        ledger.start_run(id, record_of({"name": "digits", "fingerprint": "f"}, epochs=epochs), "c")
         ledger.finish_run(id, {"holdout": {"rows": 4200, "accuracy": accuracy}})
     code, out, _ = type_in("runs", "diff", "a", "b")
     assert code == 0

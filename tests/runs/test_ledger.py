@@ -14,12 +14,12 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.errors import InkproofError, StorageError, UsageError
-from pipeline.runs.ledger import DataRecord, Ledger, listing, mlflow, schema
-from pipeline.runs.ledger.comparison import compare, save_holdout, two_proportions
+from pipeline.errors import InkproofError, StorageError, UsageError, without_password
+from pipeline.runs.ledger import Ledger, listing, mlflow, schema
+from pipeline.runs.ledger.diff import diff_runs, save_holdout, two_proportions
 from pipeline.storage import FileLock, is_held
 
-DIGITS = DataRecord(name="digits", fingerprint="f00", rows=1000, competition="digit-recognizer")
+DIGITS = {"name": "digits", "fingerprint": "f00", "train": 1000, "competition": "digit-recognizer"}
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -28,17 +28,21 @@ def ledger(tmp_path):
     return Ledger(tmp_path / "runs")
 
 
+def record_of(recipe=None, data=DIGITS, seed=0):
+    """What run.json says of a run that begins."""
+    return {"recipe": recipe or {}, "seed": seed, "data": data}
+
+
 def add(ledger, id="a", accuracy=0.98, rows=1000, recipe=None, data="digits", seconds=10.0, **results):
     recipe = recipe or {"name": "default", "epochs": 10}
-    ledger.start_run(
-        id, recipe, 0, DataRecord(name=data, fingerprint=f"hash of {data}", rows=900), "python main.py", "c0ffee"
-    )
+    about = {"name": data, "fingerprint": f"hash of {data}", "train": 900}
+    ledger.start_run(id, record_of(recipe, about), "python main.py", "c0ffee")
     holdout = {"rows": rows, "accuracy": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.01}
     ledger.finish_run(id, {"seconds": seconds, "holdout": holdout, **results})
 
 
 def test_a_run_from_start_to_end(ledger):
-    ledger.start_run("a", {"name": "default"}, 3, DIGITS, "python main.py --seed 3", "c0ffee")
+    ledger.start_run("a", record_of({"name": "default"}, seed=3), "python main.py --seed 3", "c0ffee")
     assert ledger.run("a").status == "running"
     ledger.finish_run("a", {"seconds": 1.5, "holdout": {"rows": 10, "accuracy": 0.9}})
     run = ledger.run("a")
@@ -48,13 +52,13 @@ def test_a_run_from_start_to_end(ledger):
 
 
 def test_a_failed_run_keeps_its_reason(ledger):
-    ledger.start_run("a", {}, 0, DIGITS, "c")
+    ledger.start_run("a", record_of(), "c")
     ledger.fail_run("a", "the loss became NaN")
     assert (ledger.run("a").status, ledger.run("a").reason) == ("failed", "the loss became NaN")
 
 
 def test_results_that_json_does_not_know(ledger):
-    ledger.start_run("a", {"name": "x"}, 0, DIGITS, "c")
+    ledger.start_run("a", record_of({"name": "x"}), "c")
     strange = {"low": float("nan"), "n": np.int64(3), "x": np.arange(2), "p": Path("ab"), "t": (True, None)}
     ledger.finish_run("a", strange)
     assert ledger.run("a").results == {"low": None, "n": 3, "x": [0, 1], "p": "ab", "t": [True, None]}
@@ -63,7 +67,7 @@ def test_results_that_json_does_not_know(ledger):
 def test_an_id_is_used_once_and_ended_only_when_started(ledger):
     add(ledger, "a")
     with pytest.raises(UsageError, match=r"Run a is in .* already"):
-        ledger.start_run("a", {}, 0, DIGITS, "c")
+        ledger.start_run("a", record_of(), "c")
     with pytest.raises(UsageError, match="start it before it ends"):
         ledger.finish_run("b", {})
 
@@ -81,9 +85,9 @@ def test_the_beginning_of_an_id_is_enough(ledger):
 def test_a_run_whose_process_was_killed_was_stopped(ledger):
     code = (
         f"import sys, time; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-        "from pipeline.runs.ledger import Ledger, DataRecord\n"
+        "from pipeline.runs.ledger import Ledger\n"
         f"ledger = Ledger({str(ledger.folder)!r})\n"
-        "ledger.start_run('a', {}, 0, DataRecord(name='d', fingerprint='f'), 'c')\n"
+        f"ledger.start_run('a', {record_of()}, 'c')\n"
         "print('started', flush=True); time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -95,23 +99,56 @@ def test_a_run_whose_process_was_killed_was_stopped(ledger):
 
 
 def test_a_run_that_was_stopped_has_not_failed(ledger):
-    ledger.start_run("a", {}, 0, DIGITS, "c")
+    ledger.start_run("a", record_of(), "c")
     ledger.stop_run("a")
     assert (ledger.run("a").status, ledger.run("a").reason) == ("stopped", "stopped from outside")
 
 
 def test_a_run_knows_its_data(ledger):
-    ledger.start_run("a", {}, 0, DIGITS, "c")
+    ledger.start_run("a", record_of(), "c")
     run = ledger.run("a")
     assert (run.data_name, run.data_fingerprint, run.data_rows, run.competition) == (
         "digits", "f00", 1000, "digit-recognizer",
     )  # fmt: skip
 
 
-def test_the_first_schema_is_migrated_with_its_rows(ledger):
+FIRST_SCHEMA = """
+CREATE TABLE runs (
+    id               TEXT PRIMARY KEY,
+    status           TEXT NOT NULL CHECK (status IN ('running', 'finished', 'failed')),
+    started          TEXT NOT NULL,  -- UTC, ISO 8601
+    finished         TEXT,
+    seed             INTEGER,
+    recipe           TEXT NOT NULL,  -- JSON
+    data_name        TEXT NOT NULL,
+    data_fingerprint TEXT NOT NULL,
+    command          TEXT NOT NULL,
+    git_commit       TEXT,
+    results          TEXT NOT NULL DEFAULT '{}',  -- JSON
+    reason           TEXT,           -- of a failed run
+    submission_hash  TEXT            -- SHA-256 of the submission it wrote
+);
+CREATE INDEX runs_by_submission ON runs (submission_hash);
+CREATE TABLE submissions (
+    id           TEXT PRIMARY KEY,   -- stands in the message at Kaggle
+    competition  TEXT NOT NULL,
+    file         TEXT NOT NULL,
+    file_hash    TEXT NOT NULL,      -- SHA-256
+    message      TEXT NOT NULL,
+    status       TEXT NOT NULL CHECK (status IN ('sending', 'failed', 'pending', 'complete', 'error')),
+    created      TEXT NOT NULL,      -- UTC, ISO 8601
+    updated      TEXT NOT NULL,
+    reference    INTEGER,            -- Kaggle's own number
+    public_score REAL
+);
+CREATE INDEX submissions_by_file ON submissions (competition, file_hash);
+"""
+
+
+def test_the_first_schema_is_migrated_with_its_rows(ledger, tmp_path):
     ledger.folder.mkdir()
     database = sqlite3.connect(ledger.path)
-    database.executescript(schema.MIGRATIONS[0])
+    database.executescript(FIRST_SCHEMA)
     database.execute("PRAGMA user_version = 1")
     results = json.dumps({"data": {"train": 42000}, "holdout": {"accuracy": 0.98}})
     database.execute("INSERT INTO runs VALUES ('a', 'finished', 't', 't', 1, '{}', 'd', 'f', 'c', NULL, ?, NULL, 'h')",
@@ -119,9 +156,19 @@ def test_the_first_schema_is_migrated_with_its_rows(ledger):
     database.execute("INSERT INTO submissions VALUES ('s', 'c', 'f', 'h', 'm', 'sending', 't', 't', NULL, NULL)")
     database.commit()
     database.close()
-    run = ledger.run("a")
+    run, new = ledger.run("a"), Ledger(tmp_path / "new")
+    add(new)
     assert (run.status, run.data_rows, run.competition, run.accuracy) == ("finished", 42000, None, 0.98)
-    assert [one.status for one in run.submissions] == ["not known"]
+    assert [submission.status for submission in run.submissions] == ["not known"]
+    assert tables_of(ledger) == tables_of(new)
+
+
+def tables_of(ledger):
+    """Every table and index of the ledger's file, as SQLite keeps them."""
+    database = sqlite3.connect(ledger.path)
+    rows = database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+    database.close()
+    return rows
 
 
 def work(folder: str, name: int) -> None:
@@ -217,7 +264,7 @@ def test_a_damaged_file_is_named(ledger):
     ledger.folder.mkdir()
     ledger.path.write_bytes(b"no database" * 100)
     with pytest.raises(StorageError, match=r"ledger\.sqlite could not be used"):
-        ledger.start_run("a", {}, 0, DIGITS, "c")
+        ledger.start_run("a", record_of(), "c")
 
 
 def test_reading_makes_nothing(tmp_path):
@@ -258,7 +305,8 @@ def test_a_lock_goes_with_its_holder(tmp_path):
 def three(ledger):
     add(ledger, "a", 0.97, seconds=30.0)
     add(ledger, "b", 0.99, recipe={"name": "cnn", "epochs": 3}, data="fashion", seconds=20.0)
-    ledger.start_run("c", {"name": "default"}, 1, DataRecord(name="digits", fingerprint="hash of digits"), "c")
+    data = {"name": "digits", "fingerprint": "hash of digits"}
+    ledger.start_run("c", record_of({"name": "default"}, data, seed=1), "c")
     ledger.fail_run("c", "no memory")
     return ledger
 
@@ -310,7 +358,7 @@ def test_csv_and_json(three):
 def test_what_changed(ledger):
     add(ledger, "a", 0.97, recipe={"name": "default", "training": {"epochs": 10, "batch": 128}})
     add(ledger, "b", 0.97, recipe={"name": "default", "training": {"epochs": 20, "batch": 128}}, seconds=19.0)
-    found = compare(ledger.run("a"), ledger.run("b"), ledger.folder)
+    found = diff_runs(ledger.run("a"), ledger.run("b"), ledger.folder)
     assert [(c.name, c.first, c.second) for c in found.settings] == [("recipe.training.epochs", 10, 20)]
     assert [(c.name, c.first, c.second) for c in found.results] == [("seconds", 10.0, 19.0)]
 
@@ -333,7 +381,7 @@ def test_two_proportions_against_newcombe():
 def test_verdict_from_counts(ledger, second, words):
     add(ledger, "a", 0.98)
     add(ledger, "b", second)
-    assert compare(ledger.run("a"), ledger.run("b"), ledger.folder).verdict.startswith(words)
+    assert diff_runs(ledger.run("a"), ledger.run("b"), ledger.folder).verdict.startswith(words)
 
 
 def test_verdict_from_the_same_rows(ledger):
@@ -343,26 +391,26 @@ def test_verdict_from_the_same_rows(ledger):
     save_holdout(ledger.folder / "a", rows, rows >= 20)
     save_holdout(ledger.folder / "b", rows, rows >= 11)
     # 9 rows are won, none lost: p = 2 · ½⁹. The counts alone could not show it.
-    verdict = compare(ledger.run("a"), ledger.run("b"), ledger.folder).verdict
+    verdict = diff_runs(ledger.run("a"), ledger.run("b"), ledger.folder).verdict
     assert verdict == (
         "Better, and more than chance (+0.90 points; of the same 1,000 rows b alone has 9 right, a alone 0; "
         "exact McNemar p = 0.0039)."
     )
     save_holdout(ledger.folder / "b", rows + 1, rows >= 11)
-    assert "as if the rows were not the same" in compare(ledger.run("a"), ledger.run("b"), ledger.folder).verdict
+    assert "as if the rows were not the same" in diff_runs(ledger.run("a"), ledger.run("b"), ledger.folder).verdict
 
 
 def test_runs_that_cannot_be_compared(three):
     a, b, c = (three.run(id) for id in "abc")
-    assert "different data" in compare(a, b, three.folder).verdict
-    assert "without a holdout figure" in compare(a, c, three.folder).verdict
+    assert "different data" in diff_runs(a, b, three.folder).verdict
+    assert "without a holdout figure" in diff_runs(a, c, three.folder).verdict
 
 
 def test_a_change_inside_of_a_list_is_named(ledger):
     layers = [{"layer": "Dense", "units": 16}, {"layer": "ReLU"}]
     add(ledger, "a", recipe={"name": "x", "network": {"layers": layers}})
     add(ledger, "b", recipe={"name": "x", "network": {"layers": [{"layer": "Dense", "units": 32}, layers[1]]}})
-    found = compare(ledger.run("a"), ledger.run("b"), ledger.folder)
+    found = diff_runs(ledger.run("a"), ledger.run("b"), ledger.folder)
     assert [(c.name, c.first, c.second) for c in found.settings] == [("recipe.network.layers.1.units", 16, 32)]
 
 
@@ -454,7 +502,7 @@ def test_export_is_complete_and_done_once(three, fake_mlflow):
 
 def test_what_a_run_was_made_with_is_exported_as_parameters_alone(ledger, fake_mlflow):
     recipe = {"name": "default", "training": {"epochs": 10}}
-    ledger.start_run("a", recipe, 7, DIGITS, "python main.py --seed 7", "c0ffee")
+    ledger.start_run("a", record_of(recipe, seed=7), "python main.py --seed 7", "c0ffee")
     ledger.finish_run("a", {"seconds": 2.0, "recipe": recipe, "seed": 7, "data": {"train": 300}})
     mlflow.export(ledger.runs(), "settings")
     (stored,) = STORES["settings"].values()
@@ -463,7 +511,7 @@ def test_what_a_run_was_made_with_is_exported_as_parameters_alone(ledger, fake_m
 
 
 def test_a_password_in_the_address_is_not_shown():
-    assert mlflow.without_password("at https://me:secret@host/x: no") == "at https://host/x: no"
+    assert without_password("at https://me:secret@host/x: no") == "at https://host/x: no"
 
 
 def test_export_to_a_real_store(three, tmp_path, monkeypatch):

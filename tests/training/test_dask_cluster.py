@@ -195,8 +195,9 @@ def test_a_worker_that_would_compute_something_else_is_refused(
 ):
     here = {**environment(), what: "other"}
     monkeypatch.setattr("pipeline.training.dask_cluster.environment", Environment(here))
+    monkeypatch.setattr("pipeline.training.environment.environment", lambda: here)
     arguments = {"jobs": 1, "folder": tmp_path, "on_epoch": lambda *a: None}
-    with pytest.raises(InkproofError, match=rf"has {what} .*, here it is other: results could differ"):
+    with pytest.raises(InkproofError, match=rf"has {what} .* \(here other\): results could differ"):
         list(run_tasks_on_cluster(tasks_of(quick_recipe, 1), bars, scheduler=cluster[0], **arguments))
 
 

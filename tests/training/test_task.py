@@ -134,8 +134,9 @@ def test_rows_with_a_pseudo_label_are_trained_on_and_the_others_are_not(bars, qu
     pseudo = np.full(30, -1)
     pseudo[[3, 5]] = [2, 0]
     split = {"train": np.arange(90), "validation": np.arange(0), "test": True}
-    rows = with_split(bars, **split, pseudo_labels=pseudo).of("own")
-    assert np.array_equal(rows.images[90:], bars.test_images[[3, 5]]) and rows.labels[90:].tolist() == [2, 0]
+    rows, predicted = with_split(bars, **split, pseudo_labels=pseudo).of("own")
+    assert np.array_equal(predicted, bars.test_images) and rows.validation is None
+    assert np.array_equal(rows.rows[90:], bars.test_images[[3, 5]]) and rows.labels[90:].tolist() == [2, 0]
     nothing = with_split(bars, **split, pseudo_labels=np.full(30, -1))
     plain = run_task(task(quick_recipe, split="own"), nothing)
     assert np.array_equal(plain.values, run_task(task(quick_recipe), bars).values)

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import storage
 from pipeline.errors import COMMAND
-from pipeline.jobs.plan import Plan
-from pipeline.jobs.tuning.figures import epochs, history, importances
+from pipeline.jobs.tuning.figures import epochs, history, importances, parallel, slices
 from pipeline.jobs.tuning.results import SearchResults, Trial, ranked
-from pipeline.jobs.tuning.settings_figures import parallel, slices
 from pipeline.jobs.tuning.table import HEAD, notes, shown_trials, trial_cells
 from pipeline.report.figures import save_figure
 from pipeline.training import recipe as recipes
 from pipeline.training.recipe import Recipe
 from pipeline.training.search_space import Parameter, put, reach
 
+if TYPE_CHECKING:
+    from pipeline.jobs.tuning.search import Search
+
 BEST = "best.toml"
 
 
-def write_best(path: Path, source: str | None, recipe: Recipe, best: Trial, *, about: str, reached: str) -> None:
-    """Write the recipe with the best trial's settings: its own file changed in place, comments and [search] kept.
+def best_toml(source: str | None, recipe: Recipe, values: Mapping[str, Any], *, about: str, reached: str) -> str:
+    """Text of the recipe with these settings: its own file changed in place, comments and [search] kept.
 
     source: text of the recipe's file; None makes a plain file of its content. about: comment lines for the top.
     """
-    storage.write_text(path, best_toml(source, recipe, best.values, about=about, reached=reached))
-    recipes.load(str(path))
-
-
-def best_toml(source: str | None, recipe: Recipe, values: Mapping[str, Any], *, about: str, reached: str) -> str:
-    """The text of that file."""
     import tomlkit
 
     if source is None or tomllib.loads(source) != recipe.content:
@@ -66,33 +59,31 @@ def _put_noting(document: Any, path: str, value: Any) -> None:
 
 def trials_csv(trials: Sequence[Trial], space: Sequence[Parameter]) -> str:
     """One line a trial: what it tried, what came of it. Accuracies in %, log-loss in nats, seconds of wall time."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     folds = max((len(trial.score.accuracies) for trial in ranked(trials)), default=0)
     names = [setting.path for setting in space]
     of_folds = [f"fold_{fold + 1}_percent" for fold in range(folds)]
     figures = ["accuracy_percent", "low_percent", "high_percent", "log_loss"]
-    writer.writerow(["trial", "state", *names, *figures, *of_folds, "epochs_spent", "seconds", "reason"])
+    lines = [["trial", "state", *names, *figures, *of_folds, "epochs_spent", "seconds", "reason"]]
     for trial in trials:
-        cells: list[str] = [""] * (4 + folds)
+        cells = [""] * (4 + folds)
         if trial.score is not None:
-            cells = [f"{100 * value:.4f}" for value in trial.accuracy()]
-            cells += [f"{trial.score.log_loss:.5f}", *(f"{100 * value:.4f}" for value in trial.score.accuracies)]
+            cells = [f"{100 * value:.4f}" for value in (*trial.accuracy(), *trial.score.accuracies)]
+            cells.insert(3, f"{trial.score.log_loss:.5f}")
         spent = trial.curve[-1][0] if trial.curve else 0
-        tried = [trial.values.get(name, "") for name in names]
-        writer.writerow([trial.number, trial.state, *tried, *cells, spent, f"{trial.seconds:.1f}", trial.reason or ""])
-    return buffer.getvalue()
+        tried = [trial.values.get(name) for name in names]
+        lines.append([trial.number, trial.state, *tried, *cells, spent, f"{trial.seconds:.1f}", trial.reason])
+    return storage.csv_text(lines)
 
 
-def next_command(plan: Plan, folder: Path, source: Mapping[str, str]) -> str:
+def next_command(plan: Search, folder: Path, source: Mapping[str, str]) -> str:
     """The main job with the best settings, on the very rows that were held out. source: the data options."""
     words = [*COMMAND.split(), "--recipe", (folder / BEST).as_posix(), "--noise", "0", "--repeats", "3"]
-    words += ["--seed", str(plan.seed), "--holdout", f"{plan.settings['holdout_share']:g}"]
+    words += ["--seed", str(plan.seed), "--holdout", f"{plan.holdout_share:g}"]
     words += [word for name, value in source.items() for word in (f"--{name.replace('_', '-')}", value)]
     return shlex.join(words)
 
 
-def write_all(plan: Plan, folder: Path, results: SearchResults, shares: Mapping[str, float], follow: str) -> None:
+def write_all(plan: Search, folder: Path, results: SearchResults, shares: Mapping[str, float], follow: str) -> None:
     """best.toml, trials.csv and the figures, into the run's folder. Raises StorageError."""
     best = results.best
     count = f"the best of {len(results.trials)} trials"
@@ -103,8 +94,9 @@ def write_all(plan: Plan, folder: Path, results: SearchResults, shares: Mapping[
         f"On rows that no trial has seen: {follow}"
     )
     reached = f"{figure}, chosen as {count}, so too high (python main.py tune, seed {plan.seed})"
-    source = plan.settings["recipe_source"]
-    write_best(folder / BEST, source, plan.recipe, best, about=about, reached=reached)
+    text = best_toml(plan.recipe_source, plan.recipe, best.values, about=about, reached=reached)
+    storage.write_text(folder / BEST, text)
+    recipes.load(str(folder / BEST))
     storage.write_text(folder / "trials.csv", trials_csv(results.trials, results.space))
     drawn = {"history": history(results), "epochs": epochs(results), "slices": slices(results)}
     if len(results.space) > 1:
@@ -115,27 +107,20 @@ def write_all(plan: Plan, folder: Path, results: SearchResults, shares: Mapping[
         save_figure(figure, folder / name)
 
 
-def record_of(plan: Plan, results: SearchResults) -> dict[str, Any]:
+def record_of(results: SearchResults) -> dict[str, Any]:
     """What run.json keeps. Accuracies are shares of 1, intervals at 95 %."""
     best, own = results.best, results.own
     states = [trial.state for trial in results.trials]
+    values = {"values": best.values, **best.accuracy()._asdict(), "log_loss": best.score.log_loss}
     return {
         "trial_seconds": round(sum(trial.seconds for trial in results.trials), 1),
-        "folds": results.folds,
         "rows": results.rows,
         "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
-        "best": {
-            "trial": best.number,
-            "values": best.values,
-            **best.accuracy()._asdict(),
-            "log_loss": best.score.log_loss,
-        },
-        "own": None if own is None else {"trial": own.number, **own.accuracy()._asdict()},
-        "gain": None if results.gain is None else results.gain._asdict(),
-        "expected": None if results.expected is None else results.expected._asdict(),
+        "best": {"trial": best.number, **values},
+        "own": own and {"trial": own.number, **own.accuracy()._asdict()},
+        "gain": results.gain and results.gain._asdict(),
+        "expected": results.expected and results.expected._asdict(),
         "table": {"head": list(HEAD), "lines": [trial_cells(results, trial) for trial in shown_trials(results)]},
         "notes": notes(results),
-        "pruner": plan.settings["pruner"],
-        "holdout_share": plan.settings["holdout_share"],
         "optuna": metadata.version("optuna"),
     }

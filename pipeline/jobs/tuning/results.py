@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.evaluation.statistics import Estimate, paired_difference, wilson_interval
 from pipeline.jobs.tuning.study import REASON, quietly, stopped_in
-from pipeline.jobs.tuning.trial import Score
-from pipeline.jobs.tuning.workers import unpack
-from pipeline.training.search_space import Parameter
+from pipeline.jobs.tuning.trials import Score, TrialWork, unpack
+from pipeline.training.search_space import Parameter, own_values
 
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 DRAWS = 1000
@@ -47,28 +47,25 @@ class Trial:
         return paired_difference(~self.score.wrong[None], ~other.score.wrong[None])
 
 
-def trials_of(study: optuna.Study, space: Sequence[Parameter], rows: int) -> list[Trial]:
+def trials_of(study: optuna.Study, work: TrialWork) -> list[Trial]:
     """All trials that have ended, in their order; those that were stopped and done again are left out."""
     stopped = stopped_in(study)
     return [
-        _trial(frozen, space, rows)
+        _trial(frozen, work)
         for frozen in study.get_trials(deepcopy=False)
         if frozen.state in STATES and frozen.number not in stopped
     ]
 
 
-def _trial(frozen: FrozenTrial, space: Sequence[Parameter], rows: int) -> Trial:
+def _trial(frozen: FrozenTrial, work: TrialWork) -> Trial:
+    tried = frozen.params
     return Trial(
         number=frozen.number,
         state=STATES[frozen.state],
-        values={
-            setting.path: setting.rounded(frozen.params[setting.path])
-            for setting in space
-            if setting.path in frozen.params
-        },
+        values={setting.path: setting.rounded(tried[setting.path]) for setting in work.space if setting.path in tried},
         curve=tuple(sorted(frozen.intermediate_values.items())),
         seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
-        score=unpack(frozen, rows) if frozen.state == TrialState.COMPLETE else None,
+        score=unpack(frozen, work.rows) if frozen.state == TrialState.COMPLETE else None,
         reason=frozen.user_attrs.get(REASON),
     )
 
@@ -98,7 +95,7 @@ def after_choice(trials: Sequence[Trial], seed: int) -> Estimate | None:
         times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float32)
         winner = int((right @ times).argmax())
         accuracies.append(right[winner, times == 0].mean())
-    return Estimate(float(np.mean(accuracies)), *(float(end) for end in np.quantile(accuracies, (0.025, 0.975))))
+    return Estimate(float(np.mean(accuracies)), *np.quantile(accuracies, (0.025, 0.975)).tolist())
 
 
 def importances(study: optuna.Study, trials: Sequence[Trial]) -> dict[str, float]:
@@ -114,23 +111,38 @@ class SearchResults:
     """What a search came to, as tables, figures and the record read it.
 
     data: its name. recipe: name of the recipe that was searched. rows: those of all folds. longest: epochs of the
-    longest fit. trials: all that ended. best: the best of them; own: that of the recipe's own settings, None where it
-    failed. gain: the best less own, None where there is nothing to gain. expected: the accuracy that the choice is
-    worth, None with a single complete trial.
+    longest fit. trials: all that ended, one of them complete.
     """
 
     data: str
     recipe: str
     sample: bool
+    seed: int
     rows: int
     folds: int
     longest: int
     space: tuple[Parameter, ...]
     trials: Sequence[Trial]
-    best: Trial
-    own: Trial | None
-    gain: Estimate | None
-    expected: Estimate | None
+
+    @cached_property
+    def best(self) -> Trial:
+        return ranked(self.trials)[0]
+
+    @cached_property
+    def own(self) -> Trial | None:
+        """The best trial of the recipe's own settings; None where they failed."""
+        values = own_values(self.space)
+        return next((trial for trial in ranked(self.trials) if trial.values == values), None)
+
+    @cached_property
+    def gain(self) -> Estimate | None:
+        """The accuracy of the best less that of the recipe's own settings; None where there is nothing to gain."""
+        return None if self.own in (None, self.best) else self.best.better_than(self.own)
+
+    @cached_property
+    def expected(self) -> Estimate | None:
+        """The accuracy that the choice is worth, None with a single complete trial."""
+        return after_choice(self.trials, self.seed)
 
     @property
     def complete(self) -> list[Trial]:
@@ -140,11 +152,6 @@ class SearchResults:
     def drawn_in_order(self) -> list[Trial]:
         """The recipe's own trial and the best last, so that they lie on top."""
         return sorted(self.trials, key=lambda trial: (trial is self.best, trial is self.own))
-
-    @property
-    def folds_at(self) -> list[int]:
-        """Epochs spent at each fold's end."""
-        return [self.longest * (fold + 1) for fold in range(self.folds)]
 
     @property
     def about(self) -> str:

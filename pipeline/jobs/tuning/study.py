@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.errors import InkproofError, StorageError, UsageError
-from pipeline.runs.ledger.mlflow import without_password
+from pipeline.errors import InkproofError, StorageError, UsageError, without_password
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -112,7 +111,7 @@ def storage_errors(place: StudyStorage, *damage: type[Exception]) -> Iterator[No
         ) from error
 
 
-class SeededTPE(BaseSampler):
+class SeededTPE(TPESampler):
     """The tree-structured Parzen estimator, whose draws follow from a seed and the trial's place in the search.
 
     J. Bergstra, R. Bardenet, Y. Bengio, B. Kégl, Algorithms for hyper-parameter optimization, NeurIPS 2011; over
@@ -122,26 +121,14 @@ class SeededTPE(BaseSampler):
     """
 
     def __init__(self, seed: int, stopped: frozenset[int] = frozenset()) -> None:
-        self._seed, self._stopped = seed, stopped
-        self._tpe = TPESampler(seed=seed)
+        super().__init__(seed=seed)
+        self._first_seed, self._stopped = seed, stopped
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         place = trial.number - sum(number < trial.number for number in self._stopped)
-        (state,) = np.random.SeedSequence([self._seed, place]).generate_state(1)
-        self._tpe = TPESampler(seed=int(state))
-        self._tpe.before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
-        return self._tpe.infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> dict[str, Any]:
-        return self._tpe.sample_relative(study, trial, search_space)
-
-    def sample_independent(self, study: optuna.Study, trial: FrozenTrial, param_name: str, distribution: Any) -> Any:
-        return self._tpe.sample_independent(study, trial, param_name, distribution)
-
-    def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        self._tpe.after_trial(study, trial, state, values)
+        (state,) = np.random.SeedSequence([self._first_seed, place]).generate_state(1)
+        super().__init__(seed=int(state))  # draws that nothing moves which was drawn before
+        super().before_trial(study, trial)
 
 
 def pruner_of(name: str, longest: int, folds: int) -> optuna.pruners.BasePruner:

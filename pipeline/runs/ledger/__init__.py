@@ -2,11 +2,11 @@
 
 schema.py       the tables, and how an older file becomes a newer one
 database.py     Ledger: runs and submissions written and read, by several processes at once
-comparison.py   what changed between two runs, and whether the difference is more than chance
+diff.py         what changed between two runs, and whether the difference is more than chance
 listing.py      the ledger as rows to sort, filter and print
 mlflow.py       the same runs in an MLflow store
 """
 
-from pipeline.runs.ledger.database import DataRecord, Ledger, Run, Submission
+from pipeline.runs.ledger.database import Ledger, Run, Submission
 
-__all__ = ["DataRecord", "Ledger", "Run", "Submission"]
+__all__ = ["Ledger", "Run", "Submission"]

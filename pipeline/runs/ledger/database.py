@@ -9,19 +9,16 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.errors import COMMAND, StorageError, UsageError
 from pipeline.runs.ledger.schema import migrate
 from pipeline.storage import FileLock, is_held, sha256_file
-
-if TYPE_CHECKING:
-    from pipeline.dataset import Competition
 
 BUSY_SECONDS = 30.0
 TEXT, NUMBER = str | None, int | float | None
@@ -64,23 +61,6 @@ class Submission:
     public_score: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class DataRecord:
-    """The data of a run: its name and fingerprint, how many labelled rows, and its competition's slug on Kaggle.
-
-    competition: None where nobody named it.
-    """
-
-    name: str
-    fingerprint: str
-    rows: int | None = None
-    competition: str | None = None
-
-    @classmethod
-    def of(cls, data: Competition) -> DataRecord:
-        return cls(name=data.name, fingerprint=data.fingerprint, rows=data.train.n, competition=data.slug)
-
-
 @dataclass(frozen=True)
 class Run:
     """A run. status: 'running', 'finished', 'failed' or 'stopped' (see reason).
@@ -106,9 +86,14 @@ class Run:
     submissions: tuple[Submission, ...] = ()
 
     @property
+    def holdout(self) -> Mapping[str, Any]:
+        """The figure on the holdout: see run_folder.holdout_record; empty where there is none."""
+        return self.results.get("holdout") or {}
+
+    @property
     def accuracy(self) -> float | None:
         """Accuracy on the holdout, 0 to 1."""
-        return (self.results.get("holdout") or {}).get("accuracy")
+        return self.holdout.get("accuracy")
 
     @property
     def public_score(self) -> float | None:
@@ -124,51 +109,43 @@ class Ledger:
         self.path = self.folder / "ledger.sqlite"
         self._locks: dict[str, FileLock] = {}
 
-    def start_run(
-        self,
-        id: str,
-        recipe: Mapping[str, Any],
-        seed: int | None,
-        data: DataRecord,
-        command: str,
-        git_commit: str | None = None,
-    ) -> None:
+    def start_run(self, id: str, record: Mapping[str, Any], command: str, git_commit: str | None = None) -> None:
         """Write down that a run began. Raises UsageError when its id is taken, StorageError by the disk.
 
-        While this process lives, it holds a lock in the run's folder: a run that is neither finished nor
-        held was stopped.
+        record: what its run.json will say of recipe, seed and data; of the data's name and fingerprint, and where they
+        are known its labelled rows, "train", and its competition's slug. While this process lives, it holds a lock in
+        the run's folder: a run that is neither finished nor held was stopped.
         """
-        lock = FileLock(self._lock_path(id))
-        fresh = not lock.path.parent.exists()
-        lock.acquire()
+        data = record["data"]
+        about = (_json(record["recipe"]), data["name"], data["fingerprint"], data.get("train"), data.get("competition"))
         try:
-            with self._open() as database:
+            with self._locked(id), self._open() as database:
                 database.execute(
                     "INSERT INTO runs (id, status, started, seed, recipe, data_name, data_fingerprint, data_rows,"
                     " competition, command, git_commit) VALUES (?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (id, _now(), seed, _json(recipe), *astuple(data), command, git_commit),
+                    (id, _now(), record["seed"], *about, command, git_commit),
                 )
-        except BaseException as error:
-            lock.release()
-            if fresh:  # a run that never began leaves no folder
-                shutil.rmtree(lock.path.parent, ignore_errors=True)
-            if isinstance(error, sqlite3.IntegrityError):
-                raise UsageError(f"Run {id} is in {self.path} already: give this run another id.") from error
-            raise
-        self._locks[id] = lock
+        except sqlite3.IntegrityError as error:
+            raise UsageError(f"Run {id} is in {self.path} already: give this run another id.") from error
 
     def resume_run(self, id: str) -> None:
         """Write down that a run goes on in this process. Raises UsageError when another one works on it."""
+        with self._locked(id), self._open() as database:
+            database.execute("UPDATE runs SET status = 'running', finished = NULL, reason = NULL WHERE id = ?", (id,))
+
+    @contextmanager
+    def _locked(self, id: str) -> Iterator[None]:
+        """Lock the run for this process until it ends; a block that fails leaves it free."""
         lock = FileLock(self._lock_path(id))
+        fresh = not lock.path.parent.exists()
         if not lock.acquire():
             raise UsageError(f"Run {id} is being worked on by another process: wait for its end, or stop it.")
         try:
-            with self._open() as database:
-                database.execute(
-                    "UPDATE runs SET status = 'running', finished = NULL, reason = NULL WHERE id = ?", (id,)
-                )
+            yield
         except BaseException:
             lock.release()
+            if fresh:  # a run that never began leaves no folder
+                shutil.rmtree(lock.path.parent, ignore_errors=True)
             raise
         self._locks[id] = lock
 
@@ -201,10 +178,8 @@ class Ledger:
             )
             if not changed.rowcount:
                 raise UsageError(f"Run {id} is not in {self.path}: start it before it ends.")
-        lock = self._locks.pop(id, None)
-        if lock is not None:
-            lock.release()
-            self._lock_path(id).unlink(missing_ok=True)
+        if id in self._locks:
+            self._locks.pop(id).remove()
 
     def runs(self) -> list[Run]:
         """All runs, the newest first, each with its submissions."""

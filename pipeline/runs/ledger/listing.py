@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -13,6 +11,7 @@ from typing import Any
 
 from pipeline.errors import COMMAND, UsageError, counted
 from pipeline.runs.ledger.database import Run
+from pipeline.storage import csv_text
 
 # Column name -> its value in a run. The order is that of the table and of the CSV.
 COLUMNS: dict[str, Callable[[Run], Any]] = {
@@ -26,8 +25,8 @@ COLUMNS: dict[str, Callable[[Run], Any]] = {
     "seed": lambda run: run.seed,
     "seconds": lambda run: run.results.get("seconds"),
     "holdout": lambda run: run.accuracy,
-    "low": lambda run: (run.results.get("holdout") or {}).get("low"),
-    "high": lambda run: (run.results.get("holdout") or {}).get("high"),
+    "low": lambda run: run.holdout.get("low"),
+    "high": lambda run: run.holdout.get("high"),
     "public": lambda run: run.public_score,
     "commit": lambda run: run.git_commit,
 }
@@ -59,13 +58,11 @@ def select(
             since = datetime.fromisoformat(since).date().isoformat()
         except ValueError as error:
             raise UsageError(f"--since must be a date as 2026-01-31, got {since!r}.") from error
+    wanted = {name: text for name, text in (("status", status), ("recipe", recipe), ("data", data)) if text is not None}
     chosen = [
         run
         for run in runs
-        if (status is None or run.status == status)
-        and (recipe is None or run.recipe.get("name") == recipe)
-        and (data is None or run.data_name == data)
-        and (since is None or run.started >= since)
+        if all(COLUMNS[name](run) == text for name, text in wanted.items()) and (since is None or run.started >= since)
     ]
     value = COLUMNS[sort]
     known = sorted((run for run in chosen if value(run) is not None), key=value, reverse=not reverse)
@@ -102,7 +99,7 @@ def _cells(run: Run) -> tuple[str, ...]:
 
 def details(run: Run, folder: Path) -> list[tuple[str, str]]:
     """What a person wants to know of a run, as (name, value), with its folder below `folder`."""
-    holdout, rows = run.results.get("holdout") or {}, "" if run.data_rows is None else f", {run.data_rows:,} rows"
+    rows = "" if run.data_rows is None else f", {run.data_rows:,} rows"
     ended = f", ended {_moment(run.finished)}" if run.finished else ""
     seconds, dropped = run.results.get("seconds"), run.results.get("dropped")
     lines = [
@@ -117,15 +114,14 @@ def details(run: Run, folder: Path) -> list[tuple[str, str]]:
         ("code", run.git_commit or "not known"),
     ]
     if run.accuracy is not None:
-        low, high = holdout.get("low"), holdout.get("high")
+        low, high = run.holdout.get("low"), run.holdout.get("high")
         interval = "" if low is None or high is None else f" ({low:.2%} to {high:.2%})"
-        of = f", {holdout['of']}" if "of" in holdout else ""
-        lines.append(("holdout", f"{run.accuracy:.2%}{interval} of {holdout.get('rows', 0):,} rows{of}"))
-    for one in run.submissions:
-        score = "no score" if one.public_score is None else f"public {one.public_score:.5f}"
-        lines.append(
-            ("submitted", f"{_moment(one.created)} to {one.competition}: {one.status}, {score}, {one.message!r}")
-        )
+        of = f", {run.holdout['of']}" if "of" in run.holdout else ""
+        lines.append(("holdout", f"{run.accuracy:.2%}{interval} of {run.holdout.get('rows', 0):,} rows{of}"))
+    for sent in run.submissions:
+        score = "no score" if sent.public_score is None else f"public {sent.public_score:.5f}"
+        about = f"{_moment(sent.created)} to {sent.competition}: {sent.status}, {score}, {sent.message!r}"
+        lines.append(("submitted", about))
     files = sorted(path.name for path in (folder / run.id).glob("*"))
     return [*lines, ("folder", f"{folder / run.id}: {', '.join(files) or 'nothing in it'}")]
 
@@ -136,11 +132,7 @@ def _moment(text: str) -> str:
 
 def as_csv(runs: Iterable[Run]) -> str:
     """The columns of `runs`, with a header."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([value(run) for value in COLUMNS.values()] for run in runs)
-    return buffer.getvalue()
+    return csv_text([list(COLUMNS), *([value(run) for value in COLUMNS.values()] for run in runs)])
 
 
 def as_json(runs: Iterable[Run]) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pipeline.errors import InkproofError, UsageError
-from pipeline.runs.ledger.comparison import flatten
+from pipeline.errors import InkproofError, UsageError, without_password
 from pipeline.runs.ledger.database import Run
+from pipeline.runs.ledger.diff import flatten
 
 EXPERIMENT = "inkproof"
 TAG = "inkproof.run"
@@ -37,8 +37,8 @@ def export(runs: Iterable[Run], uri: str, experiment: str = EXPERIMENT) -> int:
         ) from error
     try:
         client = MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(experiment)
-        target = found.experiment_id if found else client.create_experiment(experiment)
+        known = client.get_experiment_by_name(experiment)
+        target = known.experiment_id if known else client.create_experiment(experiment)
         return sum(_export_one(client, target, run) for run in runs)
     except ImportError as error:
         # mlflow-skinny leaves out what a database needs.
@@ -51,11 +51,6 @@ def export(runs: Iterable[Run], uri: str, experiment: str = EXPERIMENT) -> int:
         raise InkproofError(
             f"MLflow at {without_password(uri)} refused the export ({reason}): check the address given as --mlflow."
         ) from error
-
-
-def without_password(text: str) -> str:
-    """Addresses in `text` without the user name and password that they may hold."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def _export_one(client: Any, experiment: str, run: Run) -> bool:

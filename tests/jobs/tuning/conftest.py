@@ -12,28 +12,6 @@ from pipeline.dataset import Competition, Digits
 from pipeline.jobs.tuning.search import Search
 from pipeline.training import recipe
 
-SEARCHED = """
-summary = "A net to search"
-[network]
-layers = [
-    { layer = "Flatten" },
-    { layer = "Dense", units = 16 },  # enough
-    { layer = "ReLU" },
-    { layer = "Dense", units = "classes" },
-]
-[loss]
-name = "softmax-cross-entropy"
-[optimizer]
-name = "adam"
-[schedule]
-name = "constant"
-learning_rate = 0.01  # a good one
-[training]
-epochs = 3
-batch_size = 32
-[search]
-SPACE
-"""
 SPACE = """
 schedule.learning_rate = { low = 0.001, high = 0.1, log = true }
 "network.layers.1.units" = { low = 8, high = 32, step = 8 }
@@ -58,12 +36,12 @@ def competition():
 
 
 @pytest.fixture
-def searched():
-    """A recipe with the [search] given, or SPACE."""
+def searched(quick_recipe):
+    """The quick recipe with the [search] given, or SPACE."""
 
     def make(space: str = SPACE, **changes) -> recipe.Recipe:
-        content = tomllib.loads(SEARCHED.replace("SPACE", space))
-        return recipe.check({**content, **changes}, name="searched", where="searched.toml")
+        content = {**quick_recipe.content, **tomllib.loads(f"[search]\n{space}"), **changes}
+        return recipe.check(content, name="searched", where="searched.toml")
 
     return make
 

@@ -10,10 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from pipeline.jobs.tuning.figures import BLACK, BLUE, ORANGE, epochs, history, importances
+from pipeline.jobs.tuning.figures import BLACK, BLUE, ORANGE, epochs, history, importances, parallel, slices
 from pipeline.jobs.tuning.results import SearchResults, Trial
-from pipeline.jobs.tuning.settings_figures import parallel, slices
-from pipeline.jobs.tuning.trial import Score
+from pipeline.jobs.tuning.trials import Score
 from pipeline.training.search_space import Parameter
 
 SPACE = (
@@ -43,7 +42,7 @@ def trial(number, state, tried, curve=(), accuracy=None):
     return Trial(number=number, state=state, values=tried, curve=curve, seconds=1.0, score=score)
 
 
-def searched(accuracies, *, pruned=0, failed=0, best=0, space=SPACE):
+def searched(accuracies, *, pruned=0, failed=0, space=SPACE):
     trials = [trial(k, "complete", values(k), CURVE, accuracy) for k, accuracy in enumerate(accuracies)]
     trials += [trial(len(trials) + k, "pruned", values(1 + k), CURVE[:2]) for k in range(pruned)]
     trials += [trial(len(trials) + k, "failed", {}) for k in range(failed)]
@@ -51,24 +50,21 @@ def searched(accuracies, *, pruned=0, failed=0, best=0, space=SPACE):
         data="digits",
         recipe="default",
         sample=False,
+        seed=0,
         rows=37_800,
         folds=3,
         longest=15,
         space=space,
         trials=trials,
-        best=trials[best],
-        own=trials[0],
-        gain=None,
-        expected=None,
     )
 
 
 CASES = {
     "one trial": searched([0.98]),
     "all equal": searched([0.98] * 4, pruned=1, failed=1),
-    "many": searched(np.linspace(0.95, 0.9912, 12), pruned=6, failed=2, best=11),
-    "all right": searched([1.0, 0.5], best=0),
-    "two settings": searched([0.97, 0.98], best=1, space=SPACE[:2]),
+    "many": searched(np.linspace(0.95, 0.9912, 12), pruned=6, failed=2),
+    "all right": searched([1.0, 0.5]),
+    "two settings": searched([0.97, 0.98], space=SPACE[:2]),
 }
 
 
@@ -99,7 +95,7 @@ def _hidden_ticks(axes):
 
 
 def test_the_course_shows_every_trial_and_the_best_so_far():
-    figure = history(searched([0.98, 0.97, 0.99], pruned=2, failed=1, best=2))
+    figure = history(searched([0.98, 0.97, 0.99], pruned=2, failed=1))
     steps, dots, *others = figure.axes[0].lines
     assert steps.get_ydata() == pytest.approx([98, 98, 99, 99])
     assert (list(dots.get_xdata()), list(dots.get_ydata())) == ([0, 1, 2], pytest.approx([98, 97, 99]))
@@ -108,7 +104,7 @@ def test_the_course_shows_every_trial_and_the_best_so_far():
 
 
 def test_a_slice_has_a_point_for_each_trial_in_its_colour():
-    figure = slices(searched([0.98, 0.97, 0.99], pruned=1, best=2))
+    figure = slices(searched([0.98, 0.97, 0.99], pruned=1))
     peak, batch = figure.axes[:2]
     points = {to_hex(line.get_color()).upper(): (line.get_xdata()[0], line.get_ydata()[0]) for line in peak.lines}
     assert points[BLACK] == pytest.approx((0.005, 98))
@@ -120,7 +116,7 @@ def test_a_slice_has_a_point_for_each_trial_in_its_colour():
 
 
 def test_lines_through_the_settings_run_from_0_to_1_between_the_bounds():
-    figure = parallel(searched([0.98, 0.97], best=0))
+    figure = parallel(searched([0.98, 0.97]))
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == len(SPACE)]
     # The recipe: log(0.005 / 0.001) / log(20); third of four; (512 - 128) / 896; a third; second of two.
     assert lines[0].get_ydata() == pytest.approx([np.log(5) / np.log(20), 2 / 3, 3 / 7, 1 / 3, 1])

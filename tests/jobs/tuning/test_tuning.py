@@ -63,8 +63,9 @@ class ByHand(ClassifierMixin, BaseEstimator):
 
 def test_the_score_is_the_cross_validation_that_scikit_learn_makes_of_the_same_folds(search, plan, searched):
     found = search(seed=5, trials=2)
-    shared, positions = plan(seed=5).rows()
-    assert sorted(np.concatenate(positions)) == list(range(162))
+    rows = plan(seed=5).rows()
+    shared = plan(seed=5).shared_rows(rows.splits())
+    assert sorted(np.concatenate(rows.predicted)) == list(range(162))
     folds = [(split.train, split.validation) for split in shared.splits.values()]
     assert len(folds) == 3 and len(np.unique(np.concatenate([held for _, held in folds]))) == 162
     ByHand.folds = 0
@@ -102,7 +103,7 @@ def test_no_fit_sees_the_rows_that_the_main_job_holds_out(search, competition, s
 
 @pytest.mark.parametrize("pruner", ["asha", "hyperband"])
 def test_a_hopeless_trial_is_pruned_and_the_recipe_itself_is_not(search, pruner):
-    found = search(GOOD_OR_HOPELESS, pruner=pruner, trials=8).results
+    found = search(GOOD_OR_HOPELESS, pruner=pruner, trials=16).results
     states = {one.values["schedule.learning_rate"]: set() for one in found.trials}
     for one in found.trials:
         states[one.values["schedule.learning_rate"]].add(one.state)
@@ -114,7 +115,7 @@ def test_a_hopeless_trial_is_pruned_and_the_recipe_itself_is_not(search, pruner)
     assert found.best.values == {"schedule.learning_rate": 0.01}
 
     hopeless = {"schedule": {"name": "constant", "learning_rate": 1e-7}}
-    hopeless_first = search(GOOD_OR_HOPELESS, pruner=pruner, changes=hopeless, trials=8, folder="other").results
+    hopeless_first = search(GOOD_OR_HOPELESS, pruner=pruner, changes=hopeless, trials=16, folder="other").results
     assert hopeless_first.own is hopeless_first.trials[0]
     own = [one.state for one in hopeless_first.trials if one.values == hopeless_first.own.values]
     assert len(own) > 1 and set(own) == {"complete"}
@@ -191,7 +192,7 @@ def test_what_a_search_leaves(search, plan):
         section, *_, last = path.split(".")
         table = best.content[section] if section != "network" else best.content["network"]["layers"][1]
         assert table[last] == value
-    shared, _ = plan().rows()
+    shared = plan().shared_rows(plan().rows().splits())
     name, split = next(iter(shared.splits.items()))
     task = TrainingTask(
         name="again",

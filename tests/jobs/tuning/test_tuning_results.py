@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.jobs.tuning.artifacts import best_toml
 from pipeline.jobs.tuning.results import Trial, after_choice, ranked
-from pipeline.jobs.tuning.trial import Score
+from pipeline.jobs.tuning.trials import Score
 from pipeline.training import recipe
 
 

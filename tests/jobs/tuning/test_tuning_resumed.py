@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from pipeline.errors import StorageError, UsageError
-from pipeline.jobs.tuning import artifacts, workers
+from pipeline.jobs.tuning import artifacts, trials
 from pipeline.jobs.tuning.study import missing, resume, stopped_in
 from pipeline.runs.ledger import Ledger
 from pipeline.storage import FileLock
@@ -33,13 +33,13 @@ def undrawn(monkeypatch):
 @pytest.fixture
 def counted(monkeypatch):
     """The recipes that were scored in this process, in their order."""
-    scored, real = [], workers.score
+    scored, real = [], trials.score
 
     def score(recipe, *arguments, **more):
         scored.append(recipe)
         return real(recipe, *arguments, **more)
 
-    monkeypatch.setattr(workers, "score", score)
+    monkeypatch.setattr(trials, "score", score)
     return scored
 
 
@@ -79,7 +79,7 @@ def test_other_settings_are_another_search(search):
 def test_a_search_that_is_stopped_goes_on_as_if_nothing_had_happened(search, tmp_path, monkeypatch, stopped_in):
     total = stopped_in + 2  # the second time beyond the random beginning, where trials follow from those before
     whole = search(trials=total, folder="whole")
-    real, calls = workers.score, []
+    real, calls = trials.score, []
 
     def stopping(recipe, *arguments, report, **more):
         calls.append(recipe)
@@ -88,7 +88,7 @@ def test_a_search_that_is_stopped_goes_on_as_if_nothing_had_happened(search, tmp
             raise KeyboardInterrupt
         return real(recipe, *arguments, report=report, **more)
 
-    monkeypatch.setattr(workers, "score", stopping)
+    monkeypatch.setattr(trials, "score", stopping)
     with pytest.raises(KeyboardInterrupt):
         search(trials=total)
     (run,) = Ledger(tmp_path / "runs").runs()
@@ -187,13 +187,13 @@ def test_rows_survive_the_journal():
     from hypothesis import given
     from hypothesis import strategies as st
 
-    from pipeline.jobs.tuning.trial import Score
+    from pipeline.jobs.tuning.trials import Score
 
     @given(st.lists(st.booleans(), min_size=1, max_size=300))
     def check(wrong):
         score = Score((0.5, 0.75), (1.0, 0.25), np.array(wrong))
-        trial = optuna.trial.create_trial(value=0.5, user_attrs={workers.FOUND: workers.pack(score)})
-        found = workers.unpack(trial, len(wrong))
+        trial = optuna.trial.create_trial(value=0.5, user_attrs={trials.FOUND: trials.pack(score)})
+        found = trials.unpack(trial, len(wrong))
         assert (found.accuracies, found.log_losses) == (score.accuracies, score.log_losses)
         np.testing.assert_array_equal(found.wrong, wrong)
 

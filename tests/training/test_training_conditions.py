@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.jobs.compare.training_conditions import training_condition
 from pipeline.training import recipe
+from pipeline.training.training_conditions import training_condition
 
 BASE = recipe.load("default")
 SHIFT = {"change": "Affine", "shift": 0.154}
@@ -26,9 +26,9 @@ SHIFT = {"change": "Affine", "shift": 0.154}
     ],
 )
 def test_what_a_name_means(text, name, changes, sigma, adversary):
-    found = training_condition(text, BASE)
-    assert (found.name, list(found.changes), found.sigma, found.adversary) == (name, changes, sigma, adversary)
-    made = found.recipe(BASE)
+    condition = training_condition(text, BASE)
+    assert (condition.name, condition.sigma) == (name, sigma)
+    made = condition.recipe
     assert made.content["augment"] == changes and made.content.get("adversary") == adversary
     assert made.content["network"] == BASE.content["network"] and made.training == BASE.training
     made.augment(sigma)
@@ -36,9 +36,9 @@ def test_what_a_name_means(text, name, changes, sigma, adversary):
 
 
 def test_unclipped_noise_goes_on_every_row():
-    found = training_condition("distort + sigma 0.25 unclipped", BASE)
-    assert (found.name, found.sigma) == ("distort + σ 0.25 unclipped", 0.25)
-    made = found.recipe(BASE)
+    condition = training_condition("distort + sigma 0.25 unclipped", BASE)
+    assert (condition.name, condition.sigma) == ("distort + σ 0.25 unclipped", 0.25)
+    made = condition.recipe
     assert made.training.noisy_share == 1.0 and not made.training.clip_noise
     # What the record says is what is done.
     assert recipe.check(made.content, name="made", where="here").training == made.training
@@ -48,15 +48,18 @@ def test_unclipped_noise_goes_on_every_row():
 def test_a_recipes_own_attacks_belong_to_recipe_and_to_nothing_else():
     content = {**BASE.content, "adversary": {"epsilon": 0.1, "share": 0.5}}
     base = recipe.check(content, name="base", where="here")
-    assert training_condition("recipe + σ 0.1", base).recipe(base).content["adversary"] == content["adversary"]
+    assert training_condition("recipe + σ 0.1", base).recipe.content["adversary"] == content["adversary"]
     for text in ("clean", "σ 0.1", "shift"):
-        assert training_condition(text, base).recipe(base).adversary() is None
+        assert training_condition(text, base).recipe.adversary() is None
     with pytest.raises(UsageError, match="Training takes one adversary, found 2"):
         training_condition("recipe + adversarial Linf 0.2", base)
 
 
 def test_distort_has_turns_and_bends():
-    assert [c["change"] for c in training_condition("distort", BASE).changes] == ["Affine", "Elastic"]
+    assert [change["change"] for change in training_condition("distort", BASE).recipe.content["augment"]] == [
+        "Affine",
+        "Elastic",
+    ]
 
 
 @pytest.mark.parametrize(

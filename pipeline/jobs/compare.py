@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 from pipeline.errors import UsageError, counted
-from pipeline.evaluation.robustness.attack_sanity import Finding
+from pipeline.evaluation.robustness.condition_names import DEFAULT, check_fit, columns
 from pipeline.evaluation.robustness.ladder import Ladders, climb
-from pipeline.evaluation.statistics import compare_to_baseline, wilson_interval
-from pipeline.jobs.compare.condition_names import check_fit, columns
-from pipeline.jobs.compare.training_conditions import TrainingCondition, training_condition
-from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixResults, TrainedRow
+from pipeline.evaluation.statistics import compare_to_baseline
+from pipeline.jobs.driver import Bench
+from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixPlan, MatrixResults
 from pipeline.jobs.models import trained_network
-from pipeline.jobs.plan import Plan, Workbench
 from pipeline.nn.network import Network
-from pipeline.runs.run_folder import holdout_record, save_arrays
+from pipeline.runs.run_folder import save_arrays
 from pipeline.seeds import Stream, derived_seed, generator
-from pipeline.training.recipe_tables import HOLDOUT, REPEATS
 from pipeline.training.task import Smoothing, Split, TrainingResult, TrainingTask
+from pipeline.training.training_conditions import TrainingCondition, training_condition
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ComparePlan(Plan):
-    """train, test: names of conditions; holdout_share: of the rows.
+class ComparePlan(MatrixPlan):
+    """train, test: names of conditions.
 
     baseline: the training condition that all others are compared with; None is the first. certify: σ of certificates
     by randomised smoothing, or None. sanity_rows: rows for the sanity checks of attacks. prove: ε (L∞) at which the
@@ -33,11 +31,10 @@ class ComparePlan(Plan):
     """
 
     kind: ClassVar[str] = "compare"
+    prefix: ClassVar[str] = "compare-"
 
     train: tuple[str, ...]
-    test: tuple[str, ...]
-    repeats: int = REPEATS
-    holdout_share: float = HOLDOUT
+    test: tuple[str, ...] = DEFAULT
     baseline: str | None = None
     certify: float | None = None
     certify_rows: int = 500
@@ -69,17 +66,10 @@ class ComparePlan(Plan):
     @cached_property
     def matrix(self) -> Matrix:
         conditions, attacks = columns(self.test, seed=derived_seed(self.seed, Stream.TEST_CONDITIONS))
-        smoothing = None
-        if self.certify is not None:
-            smoothing = Smoothing(
-                sigma=self.certify, rows=self.certify_rows, samples=self.certify_samples, alpha=self.certify_alpha
-            )
+        rows, samples, alpha = self.certify_rows, self.certify_samples, self.certify_alpha
+        smoothing = self.certify and Smoothing(sigma=self.certify, rows=rows, samples=samples, alpha=alpha)
         return Matrix(
-            rows=[
-                TrainedRow(name=one.name, recipe=one.recipe(self.recipe), sigma=one.sigma)
-                for one in self.training_conditions
-            ],
-            repeats=self.repeats,
+            rows=self.training_conditions,
             conditions=conditions,
             attacks=attacks,
             sanity_rows=self.sanity_rows,
@@ -90,17 +80,16 @@ class ComparePlan(Plan):
         matrix, _ = self.matrix, self.baseline_name
         check_fit(matrix.conditions, self.competition.train.side)
 
-    def work(self, bench: Workbench) -> MatrixOutcome:
+    def work(self, bench: Bench) -> MatrixOutcome:
         matrix, baseline = self.matrix, self.baseline_name
         train_rows, holdout_rows = self.holdout(self.holdout_share)
-        shared = self.shared_rows({SPLIT: Split(train=self.to_train_on(train_rows), validation=holdout_rows)})
-        tasks = matrix.tasks(self.seed)
         bench.run_log.say(
             f"{bench.folder.name}: {len(matrix.rows)} training conditions × {self.repeats} repeats on "
             f"{len(matrix.columns)} test conditions of {len(holdout_rows):,} rows"
         )
         # Two folders down: for `predict` and `serve` these are networks of no main job.
-        results = MatrixResults(matrix, self, holdout_rows, bench, models=bench.folder / "fits" / "models")
+        results = MatrixResults(self, holdout_rows, bench, models=bench.folder / "fits" / "models")
+        shared = self.shared_rows({SPLIT: Split(train=train_rows, validation=holdout_rows)})
         networks: dict[str, Network] = {}
 
         def fold(task: TrainingTask, result: TrainingResult) -> None:
@@ -108,31 +97,15 @@ class ComparePlan(Plan):
             if self.prove and task.repeat == 0:
                 networks[task.trained] = trained_network(self.competition, task, result)
 
-        bench.train(tasks, shared, fold, title="Training")
+        bench.train(self.matrix_tasks(), shared, fold, title="Training")
         ladders = self._ladders(bench, {row.name: networks[row.name] for row in matrix.rows}) if self.prove else None
         grid = results.grid_fold.grid()
         comparisons = compare_to_baseline(grid, baseline, grid.conditions) if len(matrix.rows) > 1 else []
-        clean = wilson_interval(int((grid.averaged[grid.trained_index(baseline), 0] == grid.labels).sum()), grid.rows)
-        of = f"{counted(self.repeats, 'network')} trained {baseline}, probabilities averaged"
-        record = {
-            **results.save(grid, comparisons, stands_for=baseline),
-            "baseline": baseline,
-            "holdout": holdout_record(clean, grid.rows, of),
-            "ladders": ladders is not None,
-        }
-        return MatrixOutcome(
-            folder=bench.folder,
-            record=record,
-            grid=grid,
-            comparisons=comparisons,
-            attacks=record["attacks"],
-            ladders=ladders,
-            findings={
-                name: [Finding(**finding) for finding in findings] for name, findings in record["findings"].items()
-            },
-        )
+        outcome = results.save(grid, comparisons, stands_for=baseline, how="trained")
+        record = {**outcome.record, "baseline": baseline, "ladders": ladders is not None}
+        return replace(outcome, record=record, ladders=ladders)
 
-    def _ladders(self, bench: Workbench, networks: Mapping[str, Network]) -> Ladders:
+    def _ladders(self, bench: Bench, networks: Mapping[str, Network]) -> Ladders:
         """Attacks and proofs at every ε, on the first holdout rows; kept as ladders.npz."""
         rows = self.holdout(self.holdout_share)[1][: self.prove_rows]
         bench.run_log.say(f"Attacking and proving {counted(len(networks), 'network')} on {len(rows):,} rows")

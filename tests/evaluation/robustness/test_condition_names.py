@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.jobs.compare.condition_names import DEFAULT, check_fit, columns
+from pipeline.evaluation.robustness.condition_names import DEFAULT, check_fit, columns
 
 
 def names(*texts):
@@ -26,7 +26,7 @@ def test_short_forms():
 
 
 def test_the_default_names_exist_and_suit_small_pictures():
-    conditions, attacks = columns(DEFAULT.split(","), seed=0)
+    conditions, attacks = columns(DEFAULT, seed=0)
     check_fit(conditions, 8)
     assert len(attacks) == 4
 

@@ -31,11 +31,21 @@ FORMS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingCondition:
-    """changes, adversary: the tables [[augment]] and [adversary] that take the place of the recipe's.
+    """A way of training, as the tables name it: a recipe and the σ of the noise after its changes."""
 
-    sigma: of the noise after the changes. training: keys of [training] that say how it is added.
+    name: str
+    recipe: Recipe
+    sigma: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What a part of a name stands for.
+
+    changes, adversary: the tables [[augment]] and [adversary] that take the place of the recipe's. training: keys of
+    [training] that say how noise is added.
     """
 
     name: str
@@ -44,74 +54,57 @@ class TrainingCondition:
     adversary: dict[str, Any] | None = None
     training: dict[str, Any] = field(default_factory=dict)
 
-    def recipe(self, base: Recipe) -> Recipe:
-        """`base` with this condition's changes of the training pictures."""
-        # [search] may name what is taken away here.
-        content = {key: value for key, value in base.content.items() if key not in ("adversary", "search")}
-        content["augment"] = list(self.changes)
-        content["training"] = {**content.get("training", {}), **self.training}
-        if self.adversary is not None:
-            content["adversary"] = self.adversary
-        return replace(base, content=content, training=replace(base.training, **self.training))
-
 
 def training_condition(text: str, base: Recipe) -> TrainingCondition:
-    """The condition of that name for networks of the recipe `base`.
+    """The condition of that name: the recipe `base` with its changes of the training pictures.
 
     Raises UsageError for a name that does not exist (with the nearest that does) or a number out of range.
     """
     parts = [_part(part.split(), text, base) for part in text.split("+")]
-    if len(parts) > 1 and any(part.name == "clean" for part in parts):
+    names = [part.name for part in parts]
+    if len(parts) > 1 and "clean" in names:
         raise UsageError(f'"clean" training takes nothing beside it, found {text!r}.')
-    for what, given in (
-        ("noise level", [part for part in parts if part.sigma > 0]),
-        ("adversary", [part for part in parts if part.adversary]),
-    ):
+    sigmas = [part.sigma for part in parts if part.sigma > 0]
+    adversaries = [part.adversary for part in parts if part.adversary]
+    for what, given in (("noise level", sigmas), ("adversary", adversaries)):
         if len(given) > 1:
             raise UsageError(f"Training takes one {what}, found {len(given)} in {text!r}.")
-    if len({part.name for part in parts}) < len(parts):
+    if len(set(names)) < len(names):
         raise UsageError(f"Something stands twice in the training condition {text!r}: give it once.")
-    return TrainingCondition(
-        " + ".join(part.name for part in parts),
-        tuple(change for part in parts for change in part.changes),
-        max(part.sigma for part in parts),
-        next((part.adversary for part in parts if part.adversary), None),
-        {key: value for part in parts for key, value in part.training.items()},
-    )
+    training = {key: value for part in parts for key, value in part.training.items()}
+    # [search] may name what is taken away here.
+    content = {key: value for key, value in base.content.items() if key not in ("adversary", "search")}
+    content["augment"] = [change for part in parts for change in part.changes]
+    content["training"] = {**content.get("training", {}), **training}
+    if adversaries:
+        content["adversary"] = adversaries[0]
+    recipe = replace(base, content=content, training=replace(base.training, **training))
+    return TrainingCondition(name=" + ".join(names), recipe=recipe, sigma=max(sigmas, default=0.0))
 
 
-def _part(words: list[str], text: str, base: Recipe) -> TrainingCondition:
-    if not words:
+def _part(words: list[str], text: str, base: Recipe) -> _Part:
+    kind = one_of("training condition", words[0], KINDS) if words else None
+    if len(words) not in {"σ": (2, 3), "sigma": (2, 3), "adversarial": (3, 4)}.get(kind, (1,)):
         raise UsageError(f"A training condition is written as {FORMS}, found {text!r}.")
-    kind = one_of("training condition", words[0], KINDS)
-    counts = {"σ": (2, 3), "sigma": (2, 3), "adversarial": (3, 4)}.get(kind, (1,))
-    if len(words) not in counts:
-        raise UsageError(f"A training condition is written as {FORMS}, found {text!r}.")
-    if kind == "clean":
-        return TrainingCondition("clean")
     if kind in ("recipe", *BORROWED):
-        source = base if kind == "recipe" else recipes.load(kind)
-        return TrainingCondition(
-            kind, tuple(source.content.get("augment", ())), adversary=source.content.get("adversary")
-        )
+        content = base.content if kind == "recipe" else recipes.load(kind).content
+        return _Part(name=kind, changes=tuple(content.get("augment", ())), adversary=content.get("adversary"))
     if kind == "adversarial":
         return _adversarial(words, text)
-    sigma = check_sigma(_number("a noise level σ", words[1], text))
+    sigma = 0.0 if kind == "clean" else check_sigma(_number("a noise level σ", words[1], text))
     if sigma == 0:
-        return TrainingCondition("clean")
-    if len(words) == 2:
-        return TrainingCondition(f"σ {sigma:g}", sigma=sigma)
-    how = one_of("kind of training noise", words[2], UNCLIPPED)
-    return TrainingCondition(f"σ {sigma:g} {how}", sigma=sigma, training=UNCLIPPED[how])
+        return _Part(name="clean")
+    how = one_of("kind of training noise", words[2], UNCLIPPED) if len(words) == 3 else ""
+    return _Part(name=f"σ {sigma:g} {how}".rstrip(), sigma=sigma, training=UNCLIPPED.get(how, {}))
 
 
-def _adversarial(words: list[str], text: str) -> TrainingCondition:
+def _adversarial(words: list[str], text: str) -> _Part:
     ball = Ball(words[1], _number("ε", words[2], text))
     steps = words[3] if len(words) == 4 else "1"
     if not (steps.isascii() and steps.isdigit() and 1 <= int(steps) <= 1000):
         raise UsageError(f"{text!r}: the steps of an attack must be a whole number from 1 to 1000, found {steps!r}.")
     name = " ".join(["adversarial", ball.norm, f"{ball.epsilon:g}", *([steps] if int(steps) > 1 else [])])
-    return TrainingCondition(name, adversary={"norm": ball.norm, "epsilon": ball.epsilon, "steps": int(steps)})
+    return _Part(name=name, adversary={"norm": ball.norm, "epsilon": ball.epsilon, "steps": int(steps)})
 
 
 def _number(what: str, word: str, text: str) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.evaluation.statistics import SIGNIFICANCE, Estimate, mcnemar_exact, wilson_interval
 from pipeline.runs.ledger.database import Run
-from pipeline.storage import atomic_file
+from pipeline.runs.run_folder import load_arrays, save_arrays
 
 # In a run's folder: `correct` (n,) bool, the holdout rows that the run's model got right, and
 # `rows` (n,) int, which rows of the data these were.
@@ -29,7 +29,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunDiff:
     """Two runs side by side. `verdict` is a sentence on the holdout's difference, second less first."""
 
     settings: tuple[Change, ...]
@@ -37,19 +37,22 @@ class Comparison:
     verdict: str
 
 
-def compare(first: Run, second: Run, folder: Path) -> Comparison:
+def diff_runs(first: Run, second: Run, folder: Path) -> RunDiff:
     """Compare two runs whose folders are folder/<id>/."""
-    return Comparison(
-        settings=_changes(_settings(first), _settings(second)),
-        results=_changes(_results(first), _results(second)),
-        verdict=_verdict(first, second, folder),
+    settings, results = (
+        tuple(
+            Change(name, before.get(name), after.get(name))
+            for name in dict.fromkeys([*before, *after])
+            if before.get(name) != after.get(name)
+        )
+        for before, after in zip(_values(first), _values(second), strict=True)
     )
+    return RunDiff(settings=settings, results=results, verdict=_verdict(first, second, folder))
 
 
 def save_holdout(folder: Path, rows: np.ndarray, correct: np.ndarray) -> None:
     """Write what a paired comparison needs: rows (n,) int, correct (n,) bool. Raises StorageError."""
-    with atomic_file(folder / HOLDOUT_FILE) as file:
-        np.savez_compressed(file, rows=rows, correct=correct)
+    save_arrays(folder / HOLDOUT_FILE, rows=rows, correct=correct)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "", *, lists: bool = False) -> dict[str, Any]:
@@ -63,20 +66,12 @@ def flatten(values: Mapping[str, Any], prefix: str = "", *, lists: bool = False)
     return flat
 
 
-def _settings(run: Run) -> dict[str, Any]:
+def _values(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and results of a run, by name."""
     data = {"name": run.data_name, "rows": run.data_rows, "fingerprint": run.data_fingerprint[:12]}
-    about = {"command": run.command, "seed": run.seed, "commit": run.git_commit, "data": data}
-    return {**about, "recipe": run.recipe}
-
-
-def _results(run: Run) -> dict[str, Any]:
-    return {"holdout": run.accuracy, "public score": run.public_score, "seconds": run.results.get("seconds")}
-
-
-def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
-    one, two = flatten(first, lists=True), flatten(second, lists=True)
-    names = dict.fromkeys([*one, *two])
-    return tuple(Change(name, one.get(name), two.get(name)) for name in names if one.get(name) != two.get(name))
+    settings = {"command": run.command, "seed": run.seed, "commit": run.git_commit, "data": data, "recipe": run.recipe}
+    results = {"holdout": run.accuracy, "public score": run.public_score, "seconds": run.results.get("seconds")}
+    return flatten(settings, lists=True), results
 
 
 def _verdict(first: Run, second: Run, folder: Path) -> str:
@@ -111,7 +106,7 @@ def _word(difference: float, significant: bool) -> str:
 
 
 def _counts(run: Run) -> tuple[int, int]:
-    rows = int(run.results["holdout"]["rows"])
+    rows = int(run.holdout["rows"])
     return round(run.accuracy * rows), rows
 
 
@@ -121,20 +116,20 @@ def two_proportions(correct: int, rows: int, other_correct: int, other_rows: int
     R. G. Newcombe, Interval estimation for the difference between independent proportions, Statist. Med. 17
     (1998), method 10. Covers the luck of the rows only, not of the seed.
     """
-    one, two = wilson_interval(correct, rows), wilson_interval(other_correct, other_rows)
-    difference = two.value - one.value
-    low = difference - math.hypot(two.value - two.low, one.high - one.value)
-    high = difference + math.hypot(two.high - two.value, one.value - one.low)
+    first, second = wilson_interval(correct, rows), wilson_interval(other_correct, other_rows)
+    difference = second.value - first.value
+    low = difference - math.hypot(second.value - second.low, first.high - first.value)
+    high = difference + math.hypot(second.high - second.value, first.value - first.low)
     return Estimate(difference, low, high)
 
 
 def _paired(first: Path, second: Path) -> tuple[int, int, int] | None:
     """Rows that only the second, only the first got right, and all; None without both runs' rows."""
     try:
-        with np.load(first / HOLDOUT_FILE) as one, np.load(second / HOLDOUT_FILE) as two:
-            if not np.array_equal(one["rows"], two["rows"]):
-                return None
-            before, after = one["correct"], two["correct"]
+        before, after = (load_arrays(folder / HOLDOUT_FILE, ("rows", "correct")) for folder in (first, second))
     except (OSError, KeyError, ValueError):
         return None
-    return int((after & ~before).sum()), int((before & ~after).sum()), len(before)
+    if not np.array_equal(before["rows"], after["rows"]):
+        return None
+    won, lost = after["correct"] & ~before["correct"], before["correct"] & ~after["correct"]
+    return int(won.sum()), int(lost.sum()), len(won)

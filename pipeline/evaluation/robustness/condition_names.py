@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,14 +22,20 @@ from pipeline.evaluation.robustness.conditions import MOVES, Condition, conditio
 from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, MNIST_C
 from pipeline.evaluation.robustness.methods import METHODS, parse_attack
 from pipeline.evaluation.robustness.warps import DIRECTIONS
-from pipeline.jobs.matrix import AttackColumn
 
 DEFAULT = (
-    "clean, σ 0.1, σ 0.2, σ 0.3, σ 0.5, shift right 1-6, shift all 4, corruptions 3, "
-    "fgsm Linf 0.1, apgd Linf 0.05, apgd Linf 0.1, apgd L2 1.5"
-)
-
+    "clean", "σ 0.1", "σ 0.2", "σ 0.3", "σ 0.5", "shift right 1-6", "shift all 4", "corruptions 3",
+    "fgsm Linf 0.1", "apgd Linf 0.05", "apgd Linf 0.1", "apgd L2 1.5",
+)  # fmt: skip
 NAMES = ("clean", "σ", "sigma", *MOVES, *CORRUPTIONS, *METHODS, "corruptions", "mnist-c")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackColumn:
+    """A test condition that is an attack, as parse_attack reads its name."""
+
+    name: str
+    axis: Axis
 
 
 def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[AttackColumn]]:
@@ -54,11 +61,11 @@ def columns(texts: Sequence[str], *, seed: int) -> tuple[list[Condition], list[A
 def check_fit(conditions: Sequence[Condition], side: int) -> None:
     """Raises UsageError for a condition that pictures of that side cannot go through."""
     blank = np.zeros((1, side, side), np.uint8)
-    for one in conditions:
+    for changed in conditions:
         try:
-            one.apply(blank)
+            changed.apply(blank)
         except UsageError as error:
-            raise UsageError(f"The test condition {one.name!r} does not suit these pictures: {error}") from error
+            raise UsageError(f"The test condition {changed.name!r} does not suit these pictures: {error}") from error
 
 
 def _expand(text: str) -> list[str]:

@@ -1,1 +1,0 @@
-"""The comparison: ways of training × test conditions, on the same held-out rows."""
