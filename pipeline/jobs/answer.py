@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +18,7 @@ from pipeline.prediction.find_models import answering_files
 from pipeline.prediction.model_file import Model, load
 from pipeline.report.page_data import read_record
 from pipeline.seeds import Stream, derived_seed
-from pipeline.storage import atomic_file
+from pipeline.storage import atomic_file, csv_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,9 +105,7 @@ def answer(
             for place, label in enumerate(labels):
                 id = ids[place] if ids else done + place + 1
                 lines.append([id, label, *([f"{share:.6f}" for share in shares[place]] if probabilities else [])])
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(lines)
-            file.write(text.getvalue().encode("utf-8"))
+            file.write(csv_text(lines).encode("utf-8"))
             done += len(images)
             on_rows(done)
     return f"{to}: {counted(done, 'row')}, answered by {counted(len(voters), 'network')} of {path}"
