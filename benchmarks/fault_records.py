@@ -21,9 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from fault_archives import flip
-from fault_inputs import VALUES, change_tree
-from fault_tables import Reader, bend, pick
+from fault_inputs import VALUES, Reader, bend, change_tree, flip, pick
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -298,16 +296,15 @@ def read_journal(path: Path) -> None:
         competition=competition(), recipe=recipes.check(RECIPE, name="quick", where="here"), **SETTINGS["tune"]
     )
     place = StudyStorage(plan.study_name, path)
-    _, positions = plan.rows()
     work = TrialWork(
-        storage=place, run="run", session="x", recipe=plan.recipe, space=plan.space, positions=positions,
-        seed=0, pruner="none", total=2,
+        storage=place, run="run", total=2, session="x", recipe=plan.recipe, space=plan.space,
+        positions=plan.rows().predicted, seed=0, pruner="none",
     )  # fmt: skip
     bench = SimpleNamespace(folder=path.parent, run_log=RunLog(quiet=True))
     with storage_errors(place, *DAMAGE):
         study = plan._resume(bench, work)
-        if ranked(trials_of(study, plan.space, sum(map(len, positions)))):
-            importances(study, plan._results(work, study).trials)
+        if ranked(trials_of(study, work)):
+            importances(study, plan._results(work, trials_of(study, work)).trials)
 
 
 @cache

@@ -247,7 +247,7 @@ def test_a_full_disk_is_not_hidden_behind_its_consequence(ledger, monkeypatch):
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **k, factory=Full))
     with pytest.raises(StorageError, match="database or disk is full"):
-        ledger.start_run("a", {}, 0, DIGITS, "python main.py")
+        ledger.start_run("a", record_of(), "python main.py")
     assert not (ledger.folder / "a").exists()
 
 
