@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.evaluation.statistics import Estimate, paired_difference, wilson_interval
-from pipeline.jobs.tuning.study import REASON, quietly, stopped_in
+from pipeline.jobs.tuning.study import REASON, stopped_in
 from pipeline.jobs.tuning.trials import Score, TrialWork, unpack
 from pipeline.training.search_space import Parameter, own_values
 
@@ -102,7 +103,7 @@ def importances(study: optuna.Study, trials: Sequence[Trial]) -> dict[str, float
     """Each setting's share in telling good trials from the rest, the largest first; empty with too few trials."""
     if len(ranked(trials)) < FEWEST_FOR_IMPORTANCES:
         return {}
-    with quietly():
+    with warnings.catch_warnings(action="ignore"):  # that all are equal, where all trials are, is what the figure shows
         return {path: float(share) for path, share in optuna.importance.get_param_importances(study).items()}
 
 
