@@ -21,7 +21,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from fault_inputs import VALUES, Reader, bend, change_tree, flip, pick
+from fault_archives import flip
+from fault_inputs import VALUES, change_tree
+from fault_tables import Reader, bend, pick
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -297,8 +299,8 @@ def read_journal(path: Path) -> None:
     )
     place = StudyStorage(plan.study_name, path)
     work = TrialWork(
-        storage=place, run="run", total=2, session="x", recipe=plan.recipe, space=plan.space,
-        positions=plan.rows().predicted, seed=0, pruner="none",
+        storage=place, run="run", session="x", recipe=plan.recipe, space=plan.space,
+        positions=plan.rows().predicted, seed=0, pruner="none", total=2,
     )  # fmt: skip
     bench = SimpleNamespace(folder=path.parent, run_log=RunLog(quiet=True))
     with storage_errors(place, *DAMAGE):
