@@ -80,11 +80,12 @@ def climb(
                 left = left[found.correct]
             attacked[place, step] = clean[place] & (distances[place] > epsilon)
             transferred[step, place] = [(other.logits(pictures).argmax(axis=1) == labels).mean() for other in every]
+        tried = np.flatnonzero(clean[place])
         try:
-            tried = clean[place]
             for step, epsilon in enumerate(steps):
-                certain[place, step, tried] = proven(network, images[tried], labels[tried], epsilon)
-                tried = certain[place, step]
+                if tried.size:
+                    tried = tried[proven(network, images[tried], labels[tried], epsilon)]
+                certain[place, step, tried] = True
         except UsageError:
             provable[place] = False
     return Ladders(

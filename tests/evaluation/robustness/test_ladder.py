@@ -49,6 +49,15 @@ def test_what_is_proven_no_attack_breaks_and_networks_that_differ_fool_each_othe
     assert ladders.median_distance(0) == pytest.approx(np.median(ladders.distances[0][right]))
 
 
+def test_where_nothing_is_left_to_prove_the_proofs_stay_zero():
+    network = small_net()
+    images = np.random.default_rng(1).random((10, 6, 6), dtype=np.float32)
+    labels = network.logits(images).argmax(axis=1)
+    ladders = climb({"small": network}, images, labels, [0.01, 0.9, 1.0], rng=np.random.default_rng(0))
+    assert ladders.provable.all()
+    assert ladders.proven[0, 0].any() and not ladders.proven[0, 1:].any()
+
+
 def test_layers_that_take_no_proof_are_attacked_all_the_same():
     from pipeline.nn.layers import Conv2D, Dense, Flatten
 
