@@ -120,20 +120,6 @@ def lowers(name: str, left: ndarray, other: ndarray, at: str, attack_name: str) 
     return Finding(f"{name} does not leave fewer right", not weak, f"{words}.")
 
 
-def transfer(
-    networks: Sequence[Network], images: ndarray, labels: ndarray, method: Method, ball: Ball, *, seed: int = 0
-) -> ndarray:
-    """(k, k) accuracies, 0 to 1: pictures attacked against network i (down) as network j (across) reads them.
-
-    images (n, side, side) uint8 or floats in [0, 1]; labels (n,) class indices.
-    """
-    accuracy = np.empty((len(networks), len(networks)))
-    for row, network in enumerate(networks):
-        made = attack(network, images, labels, method, ball, rng=np.random.default_rng(seed)).pictures
-        accuracy[row] = [(other.logits(made).argmax(axis=1) == labels).mean() for other in networks]
-    return accuracy
-
-
 def _share(count: int, rows: int) -> str:
     return f"{100 * count / rows:.2f} %"
 

@@ -11,10 +11,10 @@ from pipeline.evaluation.robustness.apgd import APGD
 from pipeline.evaluation.robustness.attack_sanity import (
     lowers,
     sanity_checks,
-    transfer,
     vanished_gradients,
 )
 from pipeline.evaluation.robustness.attacks import Ball, attack
+from pipeline.evaluation.robustness.ladder import climb
 from pipeline.evaluation.robustness.methods import PGD, RandomSearch
 
 IMAGES = np.random.default_rng(2).random((150, 6, 6), dtype=np.float32)
@@ -65,10 +65,9 @@ def test_a_network_that_hides_its_gradient_is_found_by_transfer():
     """The same weights with a layer that hides the gradient: the open twin's pictures fool it, its own attack can't."""
     masked, twin = small_net(Rounding()), small_net()
     labels = twin.logits(IMAGES).argmax(axis=1)
-    ball = Ball("Linf", 0.05)
-    honest = attack(twin, IMAGES, labels, STRONG, ball, rng=np.random.default_rng(0)).correct
-    both = transfer([twin, masked], IMAGES, labels, STRONG, ball)
-    assert both[0, 0] == honest.mean() and both[0, 1] < both[1, 1]
+    (both,) = climb({"twin": twin, "masked": masked}, IMAGES, labels, [0.05], rng=np.random.default_rng(0)).transferred
+    honest = attack(twin, IMAGES, labels, APGD(), Ball("Linf", 0.05), rng=np.random.default_rng(0)).correct
+    assert both[0, 0] <= honest.mean() + 0.02 and both[0, 1] < both[1, 1]
 
 
 def test_a_lead_within_chance_or_within_a_point_is_none():
