@@ -93,7 +93,7 @@ class WorkerProcess:
     """A process that does one piece of work after another; it ends with this process."""
 
     def __init__(self) -> None:
-        with _signals_kept():
+        with signals_kept():
             self.process = subprocess.Popen(
                 [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))],
                 env={**os.environ, **dict.fromkeys(THREADS, "1")},
@@ -159,7 +159,7 @@ def in_processes(
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def signals_kept() -> Iterator[None]:
     """Processes that are started in the block never see Ctrl-C or SIGTERM, which their group may get: this one does."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -191,7 +191,8 @@ def _mapped(shared: Any) -> Iterator[tuple[str, list[tuple[int, int]], int]]:
             yield path or f"/proc/{os.getpid()}/fd/{handle}", spans, next(_calls)
     finally:
         if path:
-            Path(path).unlink()
+            with suppress(OSError):  # Windows keeps what is mapped
+                Path(path).unlink()
 
 
 def _attempt(folder: Path, threads: int, task: TrainingTask, shared: SharedRows) -> TrainingResult | str:

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -270,18 +271,21 @@ def main() -> None:
     source, out, writing = sys.stdin.buffer, sys.stdout.buffer, threading.Lock()
 
     def emit(kind: str, **values: Any) -> None:
-        with writing:
+        with writing, suppress(BrokenPipeError):  # its end comes to `listen` as well
             out.write(json.dumps({"kind": kind, **values}, allow_nan=False).encode() + b"\n")
             out.flush()
 
     if hasattr(os, "nice"):
         os.nice(10)  # answers go first
-    header = json.loads(source.readline())
-    classes, parts = np.array(header["classes"]), []
-    for n in header["rows"]:
-        images = np.frombuffer(source.read(n * header["side"] ** 2), np.uint8)
-        labels = np.frombuffer(source.read(8 * n), np.int64)
-        parts.append(Digits(images.reshape(n, header["side"], header["side"]), labels, classes))
+    try:
+        header = json.loads(source.readline())
+        classes, parts = np.array(header["classes"]), []
+        for n in header["rows"]:
+            images = np.frombuffer(source.read(n * header["side"] ** 2), np.uint8)
+            labels = np.frombuffer(source.read(8 * n), np.int64)
+            parts.append(Digits(images.reshape(n, header["side"], header["side"]), labels, classes))
+    except ValueError:  # cut off: the server is gone
+        return
     trainer = Trainer(header, *parts, emit)
 
     def listen() -> None:

@@ -24,6 +24,7 @@ from pipeline.dataset.split import stratified_holdout
 from pipeline.errors import COMMAND, InkproofError, UsageError
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.prediction.picture import Style, style_of
+from pipeline.training.parallel import signals_kept
 from pipeline.web.reading import plain
 from pipeline.web.trainer import SEED, recipe_of
 
@@ -234,13 +235,14 @@ class Trainings:
             "command": f"{COMMAND} serve",
         }
         alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.web.trainer"],
-            cwd=ROOT,
-            env={**os.environ, **alone, "PYTHONUTF8": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        with signals_kept():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.web.trainer"],
+                cwd=ROOT,
+                env={**os.environ, **alone, "PYTHONUTF8": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
         process.stdin.write(json.dumps(header).encode() + b"\n")
         for places in (learnt, held):
             process.stdin.write(rows.images[places].tobytes() + rows.labels[places].astype(np.int64).tobytes())

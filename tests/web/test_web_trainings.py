@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -17,7 +19,7 @@ from pipeline.runs.ledger import Ledger
 from pipeline.web.app import create_app
 from pipeline.web.limits import Limits
 from pipeline.web.models import Models
-from pipeline.web.trainings import settings_of
+from pipeline.web.trainings import ROOT, settings_of
 
 SMALL = {"rows": 200, "units": 8, "epochs": 6, "rate": 0.02}
 
@@ -159,3 +161,23 @@ def test_the_process_ends_with_the_server(app):
 def test_settings_beyond_their_limits_are_refused(values):
     with pytest.raises(UsageError, match=next(iter(values))):
         settings_of(values)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_training_ends_quietly_with_its_server(share):
+    """Its standard input ends wherever the server was killed, and nobody reads what it says."""
+    settings = settings_of({"rows": 100, "units": 4, "layers": 0, "epochs": 100, "sigmas": [0.0]})
+    header = {"settings": settings, "side": 2, "classes": [0, 1], "rows": [100, 10], "name": "x", "sample": False}
+    rows = b"".join(bytes(4 * n) + (np.arange(n) % 2).astype(np.int64).tobytes() for n in header["rows"])
+    content = json.dumps(header).encode() + b"\n" + rows
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.web.trainer"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdin.write(content[: round(share * len(content))])
+    process.stdin.flush()
+    if share == 1:
+        process.stdout.readline()  # it trains
+    process.stdout.close()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, b"")
