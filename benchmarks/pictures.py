@@ -49,7 +49,7 @@ def main() -> None:
 def by_step(reader: Reader, folder: Path) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".png", ".bmp", ".jpg"))
     labels = np.array([int(path.name[0]) for path in paths])
-    greys = [picture.decode(path).grey for path in paths]
+    greys = [picture.decode(path) for path in paths]
     plain = Style(thinnest=0.001, thickest=1.0)
     steps: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "resized to 28 × 28": resized,
@@ -75,7 +75,7 @@ def synthetic(reader: Reader, images: np.ndarray, labels: np.ndarray, each: int)
         for place in range(each):
             rng = np.random.default_rng([number, place])
             row, other = rng.integers(len(images), size=2)
-            grey = picture.decode(make(images[row], images[other], rng)).grey
+            grey = picture.decode(make(images[row], images[other], rng))
             prepared = picture.prepare(grey, reader.style)
             said = reader.probabilities(np.stack([usual(grey), prepared.image]))
             verdict = picture.verdict(said[1], prepared.warnings, threshold=reader.threshold)

@@ -65,7 +65,7 @@ def test_a_layer_is_built_from_recipes_and_kept_in_model_files(tmp_path, with_la
     model_file.save(model, tmp_path / "cubed.safetensors")
     pictures = np.random.default_rng(1).integers(0, 255, (2, 6, 6), dtype=np.uint8)
     again = model_file.load(tmp_path / "cubed.safetensors")
-    np.testing.assert_array_equal(again.probabilities(pictures), model.probabilities(pictures))
+    np.testing.assert_array_equal(again.network.probabilities(pictures), model.network.probabilities(pictures))
 
 
 def test_without_a_reference_implementation_or_an_onnx_form_it_is_refused_by_name(with_layer):

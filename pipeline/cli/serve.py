@@ -57,7 +57,7 @@ def command(host: str, port: int, open_page: bool, model: str | None, **data: An
     try:
         run(server)
     finally:
-        app.config["TRAININGS"].stop_all()
+        app.config["PAGE"].trainings.stop_all()
 
 
 def _competition(data: dict[str, Any]) -> Competition | None:

@@ -22,7 +22,7 @@ from pipeline.jobs.plan import SUBMITTED, JobOptions, Outcome, Plan
 from pipeline.jobs.progress import RunLog
 from pipeline.report.page import write_report
 from pipeline.runs.ledger import Ledger
-from pipeline.runs.run_folder import git_commit, new_run_id, versions
+from pipeline.runs.run_folder import git_commit, new_run_id, versions, write_record
 from pipeline.storage import FileLock
 from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, split_fingerprints, task_fingerprint
 from pipeline.training.environment import differences
@@ -62,7 +62,7 @@ def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
         write_report(folder, record)
         if plan.submits:
             storage.write_bytes(options.submission, (folder / SUBMITTED).read_bytes())
-        storage.write_json(folder / "run.json", record)
+        write_record(folder, record)
     ledger.finish_run(run_id, record)
     shutil.rmtree((folder / CHECKPOINTS).parent, ignore_errors=True)
     return outcome

@@ -25,7 +25,11 @@ def look_at(competition: Competition, to: Path, *, ledger: Ledger, run_id: str |
     """
     train, test = competition.train, competition.test
     look = DataLook(
-        data=competition,
+        name=competition.name,
+        train=train.images,
+        labels=train.labels,
+        classes=train.classes,
+        test=test.images,
         duplicates=find_duplicates(train.images, train.labels, test.images),
         odd_train=find_odd(train.images),
         odd_test=find_odd(test.images),

@@ -16,13 +16,13 @@ from pipeline.errors import counted
 from pipeline.evaluation.grid import Grid, GridFold
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.evaluation.robustness.condition_names import AttackColumn
-from pipeline.evaluation.robustness.conditions import Condition
+from pipeline.evaluation.robustness.conditions import Condition, DistortedHoldout
 from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.evaluation.statistics import Comparison, wilson_interval
 from pipeline.jobs.driver import Bench
 from pipeline.jobs.models import average_views, save_model
 from pipeline.jobs.plan import Outcome, Plan
-from pipeline.prediction.confidence_threshold import DistortedHoldout, measure, training_style
+from pipeline.prediction.confidence_threshold import measure, training_style
 from pipeline.runs.ledger.diff import save_holdout
 from pipeline.runs.run_folder import held_out_of, holdout_record, save_arrays, save_grid, save_held_out
 from pipeline.seeds import Stream, derived_seed

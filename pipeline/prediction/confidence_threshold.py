@@ -8,40 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pipeline.augment import Affine, Chain, Elastic, Thickness
-from pipeline.augment.pixels import as_floats
 from pipeline.errors import ModelFileError, UsageError
 from pipeline.evaluation.robustness.calibration import fit_temperature, tempered
 from pipeline.prediction.model_file import Model
-from pipeline.prediction.picture import Style, calibrate, style_of
+from pipeline.prediction.picture import Style, style_of
 
 PICTURES = "pictures"
 SURE_AND_RIGHT = 0.97  # of the sure answers for the rewritten rows are right
 UNMEASURED = 0.7  # the threshold of a model whose file states none
 LENGTHS = ("box", "thinnest", "thickest", "centre")  # of a Style, parts of the side
 REMEDY = "train it again or restore it from a copy."
-
-
-@dataclass(frozen=True)
-class DistortedHoldout:
-    """A test condition, as fits take it: rows as strangers would have written them, the same for every network."""
-
-    seed: int
-    name: str = "distorted holdout"
-
-    def apply(self, images: np.ndarray) -> np.ndarray:
-        """images (n, side, side) uint8, turned, slanted, stretched, bent, thicker and thinner: float32 in [0, 1]."""
-        change = Chain(
-            Affine(rotation=15, scale=0.2, shear=0.3, shift=0.05),
-            Elastic(alpha=0.04, sigma=0.14),
-            Thickness(share_of_side=0.03),
-        )
-        return change(as_floats(images), rng=np.random.default_rng(self.seed))
 
 
 def training_style(images: np.ndarray) -> dict[str, float] | None:
@@ -70,6 +50,20 @@ def measure(
     return measured if style is None else measured | {"style": dict(style)}
 
 
+def calibrate(probabilities: np.ndarray, labels: np.ndarray, *, accuracy: float) -> float:
+    """The lowest threshold at which the sure answers among labelled pictures reach `accuracy`.
+
+    probabilities (n, classes), labels (n,) class indices. Ties are kept together: all pictures at the threshold or
+    above it count. Where no threshold suffices the result is above every probability given: nothing is called sure.
+    """
+    best = probabilities.max(axis=1)
+    order = np.argsort(-best, kind="stable")
+    right = (probabilities.argmax(axis=1) == labels)[order].cumsum()
+    last_of_tie = np.append(np.diff(best[order]) != 0, True)
+    good = np.flatnonzero(last_of_tie & (right >= accuracy * np.arange(1, labels.size + 1)))
+    return float(best[order[good[-1]]] if good.size else np.nextafter(best.max(), np.inf))
+
+
 def style_for(model: Model) -> Style:
     """The form that pictures must be brought into for this model; MNIST's where its file states none.
 
@@ -78,11 +72,8 @@ def style_for(model: Model) -> Style:
     stated = _stated(model).get("style")
     if stated is None:
         return Style(side=model.side)
-    if (
-        not isinstance(stated, dict)
-        or set(stated) != set(LENGTHS)
-        or not all(_is_part(length) and length > 0 for length in stated.values())
-    ):
+    whole = isinstance(stated, dict) and set(stated) == set(LENGTHS)
+    if not whole or not all(_is_part(length) and length > 0 for length in stated.values()):
         raise ModelFileError(
             f"The model's style must hold {', '.join(LENGTHS)}, parts of its side from 0 to 1, found {stated!r:.80}: "
             f"{REMEDY}"

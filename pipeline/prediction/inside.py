@@ -59,8 +59,7 @@ def look_inside(network: Network, image: np.ndarray, label: int, *, most: int = 
 
     The network's last layer is dense, so that its hidden units' contributions add up to the logit.
     """
-    ctx = Pass()
-    hidden = _hidden(network, network.to_numbers(image[None], ctx), ctx)[0][0]
+    hidden = hidden_activations(network, image[None])[0]
     last: Dense = network.layers[-1]
     weights = last.params["weight"][:, label]
     bias = float(last.params["bias"][label]) if last.bias else 0.0

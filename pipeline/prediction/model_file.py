@@ -1,8 +1,8 @@
 """A trained model: a network, what its outputs mean, where it comes from; and its file.
 
 The file is a safetensors file: arrays and a JSON header, nothing that could run. The header's metadata holds
-one JSON text, `inkproof`, with the fields of `_header` and `sha256`, the checksum of all else. Every one of
-them is checked when loading.
+one JSON text, `inkproof`, with the fields that `save` gives it and `sha256`, the checksum of all else. Every
+one of them is checked when loading.
 """
 
 from __future__ import annotations
@@ -40,17 +40,12 @@ class Model:
     side: int
     about: Mapping[str, Any]
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """(n, classes) float32 for images (n, side, side), uint8 0…255 or floats 0…1."""
-        return self.network.probabilities(images)
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """The most probable label for each of images (n, side, side)."""
-        return self.classes[self.network.logits(images).argmax(axis=1)]
+def save(model: Model, path: Path | str) -> None:
+    """Write the model to `path` atomically; the same model gives the same bytes. Raises StorageError."""
+    from safetensors.numpy import save as to_bytes
 
-
-def _header(model: Model) -> dict[str, Any]:
-    return {
+    header = {
         "format": FORMAT,
         "inkproof": pipeline.__version__,
         "numpy": np.__version__,
@@ -60,14 +55,7 @@ def _header(model: Model) -> dict[str, Any]:
         "classes": model.classes.tolist(),
         "about": dict(model.about),
     }
-
-
-def save(model: Model, path: Path | str) -> None:
-    """Write the model to `path` atomically; the same model gives the same bytes. Raises StorageError."""
-    from safetensors.numpy import save as to_bytes
-
     arrays = named_arrays(model.network)
-    header = _header(model)
     text = _as_text({**header, "sha256": checksum(header, arrays)})
     storage.write_bytes(path, to_bytes(arrays, metadata={"inkproof": text}))
 
@@ -83,13 +71,12 @@ def load(path: Path | str) -> Model:
     header = _parsed(path, metadata)
     if header.pop("sha256", None) != checksum(header, arrays):
         raise ModelFileError(f"{path} was altered: its content does not match its checksum; {REMEDY}")
-    classes, side = _checked_meaning(path, header)
-    weights = sum(array.size for array in arrays.values())
-    layers, dtype = header.get("layers"), header.get("dtype")
-    if not isinstance(layers, list) or len(layers) > MOST_LAYERS or not isinstance(dtype, str):
-        raise ModelFileError(f"{path}: its header must list at most {MOST_LAYERS:,} layers, and a dtype; {REMEDY}")
+    _check_meaning(path, header)
+    classes, side, weights = np.array(header["classes"]), header["side"], sum(array.size for array in arrays.values())
     try:
-        network = build_network(layers, (side, side), len(classes), rng=None, dtype=dtype, most_params=weights)
+        network = build_network(
+            header["layers"], (side, side), len(classes), rng=None, dtype=header["dtype"], most_params=weights
+        )
     except (UsageError, TypeError, ValueError, MemoryError, OverflowError) as error:
         raise ModelFileError(f"{path} describes a network that cannot be built ({error}): {REMEDY}") from error
     expected = named_arrays(network)
@@ -141,19 +128,22 @@ def _parsed(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     return header
 
 
-def _checked_meaning(path: Path, header: Mapping[str, Any]) -> tuple[np.ndarray, int]:
-    classes, side, about = header.get("classes"), header.get("side"), header.get("about")
-    whole = isinstance(classes, list) and 2 <= len(classes) <= 1000
-    same_type = whole and (all(type(c) is int for c in classes) or all(type(c) is str for c in classes))
-    if not same_type or len(set(classes)) != len(classes):
-        raise ModelFileError(f"{path}: its header must name 2 to 1,000 different classes, all numbers or all texts.")
-    if type(side) is not int or not 1 <= side <= 4096:
-        raise ModelFileError(f"{path}: the side in its header must be 1 to 4,096 pixels, found {side!r:.40}.")
-    if not isinstance(about, dict):
-        raise ModelFileError(f"{path}: its header must say where the model comes from (about), found {about!r:.40}.")
-    if type(classes[0]) is int and not all(-(2**63) <= c < 2**63 for c in classes):
-        raise ModelFileError(f"{path}: its header names a class that is too large a number.")
-    return np.array(classes), side
+def _check_meaning(path: Path, header: Mapping[str, Any]) -> None:
+    classes, side, layers = (header.get(name) for name in ("classes", "side", "layers"))
+    kinds = {type(label) for label in classes} if isinstance(classes, list) else set()
+    different = kinds in ({int}, {str}) and 2 <= len(set(classes)) == len(classes) <= 1000
+    small = kinds != {int} or all(-(2**63) <= label < 2**63 for label in classes)
+    rules = {
+        "name 2 to 1,000 different classes, all numbers or all texts": different,
+        "name no class that is too large a number": small,
+        f"give a side of 1 to 4,096 pixels, found {side!r:.40}": type(side) is int and 1 <= side <= 4096,
+        "say where the model comes from (about)": isinstance(header.get("about"), dict),
+        f"list at most {MOST_LAYERS:,} layers": isinstance(layers, list) and len(layers) <= MOST_LAYERS,
+        "name a dtype": isinstance(header.get("dtype"), str),
+    }
+    for rule, kept in rules.items():
+        if not kept:
+            raise ModelFileError(f"{path}: its header must {rule}; {REMEDY}")
 
 
 def named_arrays(network: Network) -> dict[str, np.ndarray]:

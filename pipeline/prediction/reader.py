@@ -196,9 +196,9 @@ def read_picture(reader: Reader, path: str, *, content: bytes | None = None, spl
     A blank picture has one answer, whose verdict says so. Raises DataError.
     """
     shown = os.fsencode(path).decode("utf-8", "replace")  # a name that is no UTF-8 could not be written to JSON
-    grey = picture.decode(path if content is None else content, name=shown).grey
-    digits = picture.split_digits(grey, reader.style) if split else []
-    digits = digits or [picture.prepare(grey, reader.style)]
+    grey = picture.decode(path if content is None else content, name=shown)
+    main, digits = picture.prepare_and_split(grey, reader.style)
+    digits = digits if split and digits else [main]
     answers = reader.answers(np.stack([digit.image for digit in digits]), [digit.warnings for digit in digits])
     return [
         replace(answer, path=shown, grey=grey, prepared=digit) for answer, digit in zip(answers, digits, strict=True)

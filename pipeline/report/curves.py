@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ import numpy as np
 from pipeline.evaluation.grid import Axis
 from pipeline.evaluation.robustness.calibration import cross_tempered, reliability, risk_coverage
 from pipeline.evaluation.robustness.ladder import Ladders
-from pipeline.report.figures import Series, accuracy_figure, styled
+from pipeline.report.ensemble import ensemble_figure
+from pipeline.report.figures import LINE, SIGMA_LABEL, Series, accuracy_figure, canvas
 from pipeline.report.page_data import RunData
 from pipeline.report.style import cell_colours, look
 from pipeline.report.wording import READING, interval_sentence
@@ -20,17 +20,14 @@ from pipeline.report.wording import READING, interval_sentence
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANEL, PANEL_HEIGHT, MARGIN = 4.2, 3.1, 0.65  # inches
+PANEL, HEIGHT = 4.9, 3.9  # inches
 CURVE_POINTS = 101
-CHARACTERS = 16  # of a caption, to an inch
-SIGMA_LABEL = "σ of the noise in the test pictures (units of the [0, 1] pixel scale)"
+MATRIX = "Accuracy in %: trained (across), tested (down)"
 
 
 def figures(run: RunData) -> Iterator[tuple[str, str, Figure]]:
     """(file name, title, figure) for everything that this run can show."""
     if run.summary is not None:
-        from pipeline.report.ensemble import ensemble_figure
-
         yield "folds", "Members and their ensemble, fold by fold", ensemble_figure(run.summary)
     yield from _strengths(run)
     yield from _epochs(run)
@@ -108,40 +105,25 @@ class Panel:
 
 
 def panels(run: RunData, parts: Sequence[Panel], caption: str) -> Figure:
-    """Axes side by side with one legend of the trained rows below them."""
-    with styled():
-        from matplotlib.figure import Figure
+    """Axes side by side with one legend of the trained rows above them."""
+    with canvas(PANEL * len(parts), HEIGHT + LINE * -(-len(run.trained) // 4), caption) as figure:
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
-        width = len(parts) * (PANEL + MARGIN) + 0.2
-        legend_rows = -(-len(run.trained) // 4)
-        below = 0.75 + 0.22 * legend_rows + 0.13 * len(caption) / (CHARACTERS * width)
-        height = PANEL_HEIGHT + below + 0.35
-        figure = Figure(figsize=(width, height))
-        for number, part in enumerate(parts):
-            left = (MARGIN + number * (PANEL + MARGIN)) / width
-            axes = figure.add_axes((left, below / height, PANEL / width, PANEL_HEIGHT / height))
+        for axes, part in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
             for line in part.lines:
-                colour = "#7F7F7F" if line.row is None else look(line.row)["color"]
+                colour, width = ("#7F7F7F", 1.0) if line.row is None else (look(line.row)["color"], 1.5)
                 style = "--" if line.dashed or line.row is None else "-"
                 marker = "o" if len(line.x) == 1 else ""  # one point is no line
-                axes.plot(
-                    line.x, line.y, style, marker=marker, color=colour, linewidth=1.0 if line.row is None else 1.5
-                )
+                axes.plot(line.x, line.y, style, marker=marker, color=colour, linewidth=width)
             if part.x_label == "epoch":
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.set_title(part.title, fontsize=10, loc="left", parse_math=False)
             axes.set_xlabel(part.x_label, parse_math=False)
             axes.set_ylabel(part.y_label, parse_math=False)
         handles = [Line2D([], [], color=look(row)["color"], label=name) for row, name in enumerate(run.trained)]
-        place = (0.5, (below - 0.55 - 0.22 * legend_rows) / height)
-        figure.legend(
-            handles=handles, loc="lower center", bbox_to_anchor=place, ncols=min(4, len(handles)), frameon=False,
-            fontsize=9,
-        )  # fmt: skip
-        text = "\n".join(textwrap.wrap(caption, round(CHARACTERS * width)))
-        figure.text(0.1 / width, 0.08 / height, text, fontsize=8, color="#444444", parse_math=False)
+        above = {"loc": "outside upper center", "ncols": min(4, len(handles)), "frameon": False, "fontsize": 9}
+        figure.legend(handles=handles, **above)
         return figure
 
 
@@ -232,15 +214,10 @@ def _calibration(run: RunData) -> Figure:
 
 
 def _matrix(run: RunData) -> Figure:
-    with styled():
-        from matplotlib.figure import Figure
-
-        values = 100 * np.array([[cell.value for cell in row] for row in run.cells]).T
-        longest = max(map(len, run.conditions)) * 0.085 + 0.2
-        width, height = longest + 1.1 * len(run.trained) + 0.3, 0.26 * len(run.conditions) + 1.2
-        figure = Figure(figsize=(width, height))
-        box = (longest / width, 0.1 / height, 1.1 * len(run.trained) / width, 0.26 * len(run.conditions) / height)
-        axes = figure.add_axes(box)
+    values = 100 * np.array([[cell.value for cell in row] for row in run.cells]).T
+    width = max(map(len, run.conditions)) * 0.085 + 1.1 * len(run.trained) + 0.5
+    with canvas(width, 0.26 * len(run.conditions) + 1.2, MATRIX) as figure:
+        axes = figure.subplots()
         axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
         axes.grid(False)
         axes.set_yticks(range(len(run.conditions)), run.conditions)
@@ -252,5 +229,4 @@ def _matrix(run: RunData) -> Figure:
         for (line, column), value in np.ndenumerate(values):
             ink = cell_colours(value / 100)[1]
             axes.text(column, line, f"{value:.2f}", ha="center", va="center", fontsize=8, color=ink)
-        figure.text(0.1 / width, 1 - 0.2 / height, "Accuracy in %: trained (across), tested (down)", weight="bold")
         return figure

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.evaluation.scores import EnsembleSummary, Score
 from pipeline.evaluation.statistics import mean_interval
+from pipeline.report.figures import WIDTH, canvas
 from pipeline.report.tables import csv_text
 from pipeline.report.wording import SAMPLE_WARNING
 
@@ -88,23 +88,19 @@ def folds_csv(scores: Sequence[Score]) -> str:
 
 def ensemble_figure(run: EnsembleSummary) -> Figure:
     """The accuracy of each member and of all together in every fold, with their mean and its interval."""
-    from pipeline.report.figures import styled
-
-    with styled():
-        from matplotlib.figure import Figure
-
-        height = 1.7 + 0.45 * len(run.scores)
-        figure = Figure(figsize=(8.0, height))
-        longest = max(len(score.name) for score in run.scores)
-        axes = figure.add_axes((0.03 + 0.0125 * longest, 1.0 / height, 0.93 - 0.0125 * longest, 1 - 1.5 / height))
+    caption = (
+        f"{SAMPLE_WARNING + ' ' if run.sample else ''}{run.data}: {run.rows:,} rows. Strokes: folds. Dot and bar: "
+        "mean and 95 % t-interval over the folds."
+    )
+    with canvas(WIDTH, 1.4 + 0.45 * len(run.scores), caption) as figure:
+        axes = figure.subplots()
         for place, score in enumerate(run.scores):
             mean = mean_interval(score.by_fold)
             colour = "#0072B2" if score.cpu_seconds is None else "#7F7F7F"
             axes.plot([100 * share for share in score.by_fold], [place] * len(score.by_fold), "|", color=colour, ms=11)
             # An interval of two folds is wider than the picture, and says so by leaving it.
-            axes.errorbar(
-                100 * mean.value, place, xerr=100 * mean.half_width, fmt="o", color=colour, capsize=4, elinewidth=1.6
-            )
+            bar = {"xerr": 100 * mean.half_width, "fmt": "o", "color": colour, "capsize": 4, "elinewidth": 1.6}
+            axes.errorbar(100 * mean.value, place, **bar)
         ends = [100 * share for score in run.scores for share in score.by_fold]
         room = max(max(ends) - min(ends), 0.1) * 0.25
         axes.set_xlim(min(ends) - room, min(max(ends) + room, 100))
@@ -112,11 +108,4 @@ def ensemble_figure(run: EnsembleSummary) -> Figure:
         axes.set_yticks(range(len(run.scores)), [score.name for score in run.scores])
         axes.set_xlabel("Accuracy in %, out of fold")
         axes.set_title("Members and their ensemble, fold by fold", loc="left", fontweight="bold", fontsize=11)
-        caption = (
-            f"{SAMPLE_WARNING + ' ' if run.sample else ''}{run.data}: {run.rows:,} rows. Strokes: folds. Dot and bar: "
-            "mean and 95 % t-interval over the folds."
-        )
-        figure.text(
-            0.02, 0.08 / height, "\n".join(textwrap.wrap(caption, 118)), fontsize=8, color="#444444", va="bottom"
-        )
-    return figure
+        return figure

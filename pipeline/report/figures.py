@@ -26,12 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Inches, so that text keeps its size and its distance however many lines and labels there are.
-WIDTH, AXES_HEIGHT = 8.0, 3.6
-LEFT, EDGE = 0.68, 0.1
-LINE = 0.19  # a label with its distance to the next
-CAPTION_LINE = 0.165
-CAPTION_COLUMNS = 118  # characters of a caption line that fit into WIDTH
+SIGMA_LABEL = "σ of the noise in the test pictures (units of the [0, 1] pixel scale)"
+WIDTH, AXES_HEIGHT, LINE = 8.0, 4.8, 0.21  # inches; LINE: of a legend
+CHARACTERS, CAPTION_LINE = 14.75, 0.165  # of a caption: to an inch; inches
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def noise_figure(grid: Grid, test_sigmas: Sequence[float], *, data: str, sample:
         np.sort(test_sigmas),
         series,
         title="What noise in training does to accuracy",
-        x_label="σ of the noise in the test pictures (units of the [0, 1] pixel scale)",
+        x_label=SIGMA_LABEL,
         series_label="trained with",
         caption=f"{data_sentence(grid, data)} {interval_sentence(grid.repeats)} {READING}",
         warning=SAMPLE_WARNING if sample else "",
@@ -78,42 +75,58 @@ def accuracy_figure(
     caption: str,
     warning: str = "",
 ) -> Figure:
-    """Accuracy in % against x, one labelled line with error bars for each of `series`.
+    """Accuracy in % against x, one line with error bars for each of `series`, named from the highest end down.
 
     x: (number of x,) float, ascending. The series' position decides its colour and marker (style.look).
     Intervals are drawn no further than 0 and 100 %. caption goes below the axes, warning below the title.
     """
-    with styled():
-        from matplotlib.figure import Figure
-
-        note = textwrap.wrap(caption, CAPTION_COLUMNS)
-        top, bottom = (0.85 if warning else 0.55), 0.7 + CAPTION_LINE * len(note)
-        right = 0.5 + 0.085 * max(9, *(len(one.name) for one in series), 0)
-        tall = max(AXES_HEIGHT, LINE * (len(series) + 1))
-        height = top + tall + bottom
-        figure = Figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((LEFT / WIDTH, bottom / height, (WIDTH - LEFT - right) / WIDTH, tall / height))
+    with canvas(WIDTH, max(AXES_HEIGHT, LINE * (len(series) + 5)), caption, title=title) as figure:
+        axes = figure.subplots()
         for position, one in enumerate(series):
             low, high = np.clip([one.low, one.high], 0, 100)
             axes.errorbar(
-                x, one.value, (one.value - low, high - one.value), **look(position), capsize=3,
-                elinewidth=1.1, markeredgecolor="white", markeredgewidth=0.6,
+                x,
+                one.value,
+                (one.value - low, high - one.value),
+                **look(position),
+                label=one.name,
+                capsize=3,
+                elinewidth=1.1,
+                markeredgecolor="white",
+                markeredgewidth=0.6,
                 zorder=3 + len(series) - position,
-            )  # fmt: skip
+            )
         axes.set_ylim(0, 102)
         axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel("accuracy on the holdout (%)")
         axes.set_xlabel(x_label, parse_math=False)
+        axes.set_title(warning, loc="left", fontsize=10, color="#A00000", weight="bold", parse_math=False)
         _set_x_ticks(axes, x)
-        _label_lines(axes, x[-1], series, series_label, gap=LINE / tall)
-
-        def write(from_bottom: float, text: str, **kind: object) -> None:
-            figure.text(EDGE / WIDTH, from_bottom / height, text, parse_math=False, **kind)
-
-        write(height - 0.12, title, fontsize=13, weight="bold", va="top")
-        write(height - 0.42, warning, color="#A00000", weight="bold", va="top")
-        write(EDGE, "\n".join(note), fontsize=8, color="#444444", va="bottom", linespacing=1.35)
+        handles, names = axes.get_legend_handles_labels()
+        order = sorted(range(len(series)), key=lambda position: -series[position].value[-1])
+        figure.legend(
+            [handles[place] for place in order],
+            [names[place] for place in order],
+            title=series_label,
+            loc="outside right upper",
+            frameon=False,
+        )
         return figure
+
+
+@contextmanager
+def canvas(width: float, height: float, caption: str, *, title: str = "") -> Iterator[Figure]:
+    """An empty figure in our style, which is laid out when it is saved; height: without the caption's lines."""
+    with styled():
+        from matplotlib.figure import Figure
+
+        note = textwrap.wrap(caption, round(CHARACTERS * width))
+        figure = Figure(figsize=(width, height + CAPTION_LINE * len(note)), layout="constrained")
+        text = {"x": 0.01, "ha": "left", "parse_math": False}
+        if title:
+            figure.suptitle(title, fontsize=13, weight="bold", **text)
+        figure.supxlabel("\n".join(note), fontsize=8, color="#444444", linespacing=1.35, **text)
+        yield figure
 
 
 def save_figure(figure: Figure, path: Path | str) -> tuple[Path, Path]:
@@ -148,32 +161,3 @@ def _set_x_ticks(axes: Axes, x: np.ndarray) -> None:
         axes.set_xticks(x, [f"{value:g}" for value in x])
     margin = 0.03 * span or 0.1
     axes.set_xlim(x[0] - margin, x[-1] + margin)
-
-
-def _label_lines(axes: Axes, last: float, series: Sequence[Series], series_label: str, *, gap: float) -> None:
-    """Each line's name beside its end at x = last, moved up or down until no two are nearer than `gap`."""
-    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    start = (last - left) / (right - left) + 0.012
-    ends = [(float(one.value[-1]) - low) / (high - low) for one in series]
-    places = _spread(ends, gap, top=1 - gap)
-    on_axes = {"transform": axes.transAxes, "clip_on": False}
-    for position, (one, end, place) in enumerate(zip(series, ends, places, strict=True)):
-        kind = look(position)
-        axes.plot([start, 1.02], [end, place], color=kind["color"], linewidth=0.8, alpha=0.6, **on_axes)
-        axes.plot([1.035], [place], **kind, linestyle="", **on_axes)
-        axes.text(1.055, place, one.name, va="center", parse_math=False, **on_axes)
-    heading = {"fontsize": 9, "color": "#444444", "va": "center", "parse_math": False}
-    axes.text(1.02, max(places) + gap, series_label, **heading, **on_axes)
-
-
-def _spread(wanted: Sequence[float], gap: float, *, top: float) -> list[float]:
-    """The wanted heights moved as little as a greedy pass can, in the same order, `gap` apart, 0 … top."""
-    order = sorted(range(len(wanted)), key=lambda position: (wanted[position], -position))
-    placed = list(wanted)
-    below = -gap
-    for position in order:
-        below = placed[position] = max(wanted[position], below + gap)
-    above = top + gap
-    for position in reversed(order):
-        above = placed[position] = min(placed[position], above - gap)
-    return placed

@@ -10,43 +10,36 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.grid import Axis, Grid, GridFold
-from pipeline.evaluation.robustness.attack_sanity import Finding
-from pipeline.evaluation.robustness.certificates import Certificates
 from pipeline.evaluation.robustness.conditions import condition
 from pipeline.evaluation.robustness.methods import parse_attack
-from pipeline.evaluation.statistics import Comparison, cell_estimates, compare_to_baseline
+from pipeline.evaluation.statistics import Comparison, compare_to_baseline
 from pipeline.prediction import model_file
-from pipeline.report.page_data import FIRST_SAMPLES, RunData, read_epochs
+from pipeline.report.page_data import RunData, certificates_of, findings_of, matrix_data, read_epochs
 from pipeline.runs.run_folder import HELD_OUT, HeldOut, load_arrays
 
 
 def older_matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
-    """A main job or a comparison as the report sees it. Raises as read_run.run_data expects."""
+    """A main job or a comparison as the report sees it. Raises as page_data.run_data expects."""
     rows = load_arrays(folder / HELD_OUT, ("images", "labels", "classes"))
-    is_comparison = record.get("kind") == "compare"
     levels = record.get("levels", {})
-    trained = tuple(record["trained"] if is_comparison else levels)
-    conditions = tuple(record["conditions"] if is_comparison else next(iter(levels.values())))
-    shape = {"trained": trained, "conditions": conditions, "labels": rows["labels"], "classes": len(rows["classes"])}
-    if is_comparison:
+    if record.get("kind") == "compare":
+        names = {"trained": tuple(record["trained"]), "conditions": tuple(record["conditions"])}
+    else:
+        names = {"trained": tuple(levels), "conditions": tuple(next(iter(levels.values())))}
+    shape = {**names, "labels": rows["labels"], "classes": len(rows["classes"])}
+    if record.get("kind") == "compare":
         fold, more = _comparison(folder, record, shape)
     else:
         fold, more = _main_job(folder, record, shape, rows["images"])
     grid = fold.grid()
-    return RunData(
-        folder=folder,
-        record=record,
-        kind="compare" if is_comparison else "main",
-        trained=trained,
-        conditions=conditions,
-        repeats=grid.repeats,
-        holdout=grid.rows,
-        cells=cell_estimates(grid),
+    rows |= {"pictured": np.arange(grid.rows), "averaged": fold.mean(grid.conditions[0]), "first": fold.first}
+    return matrix_data(
+        folder,
+        record,
+        grid,
         comparisons=_comparisons(record, grid),
-        axes={name: _axis(name, record.get("attacks", ())) for name in conditions},
-        attacks=tuple(record.get("attacks", ())),
-        grid=grid,
-        rows=HeldOut(**rows, pictured=np.arange(grid.rows), averaged=fold.mean(conditions[0]), first=fold.first),
+        axes={name: _axis(name, record.get("attacks", ())) for name in grid.conditions},
+        rows=HeldOut(**rows),
         **more,
     )
 
@@ -63,13 +56,9 @@ def _comparison(folder: Path, record: Mapping[str, Any], shape: Mapping[str, Any
         fold.add(trained, repeat, dict(zip(fold.conditions, arrays["probabilities"], strict=True)))
         histories.setdefault(trained, []).append(header["history"])
         if header["findings"]:
-            findings.setdefault(trained, tuple(Finding(**finding) for finding in header["findings"]))
+            findings.setdefault(trained, findings_of(header["findings"]))
         if "certified" in arrays:
-            about = record["certify"]
-            certificates[trained] = Certificates(
-                arrays["certified"].astype(np.int64), arrays["radius"], about["sigma"], FIRST_SAMPLES,
-                about["samples"], about["alpha"],
-            )  # fmt: skip
+            certificates[trained] = certificates_of(arrays["certified"], arrays["radius"], record["certify"])
     return fold, {"histories": histories, "findings": findings, "certificates": certificates}
 
 
@@ -93,18 +82,17 @@ def _main_job(
         raise ValueError("version 0.9 kept no predictions, and the networks in models/holdout are gone")
     models = {file: model_file.load(file) for file in files}
     views = record["recipe"].get("run", {}).get("views", ())
-    repeats = len(files) // len(shape["trained"])
-    fold = GridFold(**shape, repeats=repeats)
+    fold = GridFold(**shape, repeats=len(files) // len(shape["trained"]))
+    looks = {name: condition(name, seed=record["seed"] + 1) for name in fold.conditions}
+    looks |= {name: condition(name, seed=record["seed"]) for name in views}
+    pictures = {name: look.apply(images) for name, look in looks.items()}
     histories: dict[str, list] = {}
     for file, model in sorted(models.items(), key=lambda item: item[1].about["key"]):
         trained, repeat = f"σ {model.about['sigma']:g}", model.about["key"][-1]
-        asked = {name: condition(name, seed=record["seed"] + 1) for name in fold.conditions}
-        asked |= {name: condition(name, seed=record["seed"]) for name in views}
-        found = {name: model.network.probabilities(one.apply(images)) for name, one in asked.items()}
+        found = {name: model.network.probabilities(changed) for name, changed in pictures.items()}
         fold.add(trained, repeat, found | {"clean": np.mean([found[name] for name in ("clean", *views)], axis=0)})
         histories.setdefault(trained, []).append(read_epochs(folder / "history" / f"{file.stem}.jsonl"))
-    shown = shape["trained"].index(f"σ {record['submitted_level']:g}")
-    return fold, {"histories": histories, "shown": shown}
+    return fold, {"histories": histories, "shown": shape["trained"].index(f"σ {record['submitted_level']:g}")}
 
 
 def _comparisons(record: Mapping[str, Any], grid: Grid) -> list[Comparison]:

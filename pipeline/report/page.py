@@ -5,7 +5,6 @@ page.html is the template and page.css its look; this file brings them together 
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -20,10 +19,9 @@ from pipeline.evaluation.statistics import Estimate
 from pipeline.report.curves import figures
 from pipeline.report.ensemble import HEAD, lines, sentences
 from pipeline.report.figures import save_figure
-from pipeline.report.page_data import RunData, read_record
+from pipeline.report.page_data import RunData, damage_told, read_record, run_data
 from pipeline.report.page_pictures import strips, worst_mistakes
 from pipeline.report.page_tables import confusion, tables
-from pipeline.report.read_run import damage_told, run_data
 from pipeline.report.style import cell_colours
 from pipeline.report.summary import claim, verdicts
 from pipeline.report.tables import csv_text
@@ -84,39 +82,38 @@ def _write(run: RunData) -> Path:
     for name, title in SEARCH_FIGURES.items() if run.kind == "tune" else ():
         if (folder / f"{name}.svg").exists():
             drawn.append((title, _inline((folder / f"{name}.svg").read_text(encoding="utf-8"), name)))
-    twin = {"record": dict(run.record), "tables": {name: _plain(records) for name, records in contents.items()}}
-    twin["verdicts"] = verdicts(run.comparisons)
+    plain = {
+        name: [{key: _plain(cell) for key, cell in line.items()} for line in records]
+        for name, records in contents.items()
+    }
+    twin = {"record": dict(run.record), "tables": plain, "verdicts": verdicts(run.comparisons)}
     storage.write_json(folder / "report.json", twin)
-    page = folder / "report.html"
     text = _page(run, contents, drawn)
     if len(text.encode()) > LARGEST_PAGE:
         # Figures are the largest part, and lie beside the page as files.
         text = _page(run, contents, drawn[:2])
-    storage.write_text(page, text)
-    return page
+    storage.write_text(folder / "report.html", text)
+    return folder / "report.html"
 
 
 def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[tuple[str, str]]) -> str:
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "ink": _cell_style, "p": p_text, "signed": signed}
-    template = environment.from_string((HERE / "page.html").read_text(encoding="utf-8"))
-    rows = run.rows
+    rows, record = run.rows, run.record
     shown = rows is not None and len(rows.classes) <= MOST_CLASSES
     on_clean = [one for one in run.comparisons if one.condition == "clean"]
     ensemble = None
     if run.summary is not None:
         ensemble = {"head": HEAD, "lines": lines(run.summary.scores), "notes": sentences(run.summary)}
-    return template.render(
+    return render(
+        "page.html",
         heading=HEADINGS[run.kind],
         ensemble=ensemble,
-        search=None if run.kind != "tune" else {**run.record["table"], "notes": run.record["notes"]},
+        search=None if run.kind != "tune" else {**record["table"], "notes": record["notes"]},
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         run=run,
-        record=run.record,
-        warning=SAMPLE_WARNING if run.record["data"]["sample"] else "",
+        record=record,
+        warning=SAMPLE_WARNING if record["data"]["sample"] else "",
         sigma=SIGMA,
         verdicts=verdicts(run.comparisons),
         claim=claim(run.comparisons, run.attacks) + power_notes(on_clean),
@@ -128,12 +125,22 @@ def _page(run: RunData, contents: dict[str, list[dict[str, Any]]], drawn: list[t
         mistakes=[(name, worst_mistakes(run, place)) for place, name in enumerate(run.trained)] if rows else [],
         classes=[str(name) for name in rows.classes] if rows is not None else [],
         per_class=contents["classes"] if shown else [],
-        calibration=contents["calibration"] if rows is not None else [],
-        certificates=contents["certificates"] if run.certificates else [],
+        calibration=contents.get("calibration", []),
+        certificates=contents.get("certificates", []),
         ladders=contents.get("attacked-and-proven", []),
         transfer=[] if run.ladders is None else list(zip(run.ladders.epsilons, run.ladders.transferred, strict=True)),
-        recipe=_toml_like(run.record["recipe"]),
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this folder, filled in."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"percent": _percent, "ink": _cell_style, "p": p_text, "signed": signed}
+    return environment.get_template(template).render(**values)
 
 
 def _inline(svg: str, prefix: str) -> str:
@@ -159,22 +166,7 @@ def _cell_style(cell: Estimate) -> str:
     return f"background:{paper};color:{ink}"
 
 
-def _plain(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records as JSON values; None for NaN."""
-
-    def value(one: Any) -> Any:
-        one = one.item() if isinstance(one, np.generic) else one
-        return None if isinstance(one, float) and not math.isfinite(one) else one
-
-    return [{key: value(one) for key, one in line.items()} for line in records]
-
-
-def _toml_like(recipe: dict[str, Any]) -> str:
-    """A recipe's content as lines that a person reads."""
-    out = io.StringIO()
-    for key, value in recipe.items():
-        if isinstance(value, dict):
-            out.write(f"[{key}]\n" + "".join(f"  {name} = {one}\n" for name, one in value.items()))
-        else:
-            out.write(f"{key} = {value}\n")
-    return out.getvalue()
+def _plain(value: Any) -> Any:
+    """A table's cell as a JSON value; None for NaN."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from pipeline.errors import COMMAND, DataError, InkproofError, UsageError
+from pipeline.errors import COMMAND, DataError, InkproofError, StorageError, UsageError
 from pipeline.evaluation.grid import Axis, Grid
 from pipeline.evaluation.robustness.attack_sanity import Finding
 from pipeline.evaluation.robustness.certificates import Certificates
@@ -84,40 +85,77 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def matrix_data(folder: Path, record: Mapping[str, Any]) -> RunData:
-    grid = load_grid(folder)
-    attacks = tuple(record["attacks"])
+@contextmanager
+def damage_told(folder: Path, record: Mapping[str, Any]) -> Iterator[None]:
+    """A context in which whatever a missing or damaged file of a run leads to is a DataError."""
+    from jinja2 import TemplateError
+
+    try:
+        yield
+    except (DataError, StorageError):
+        raise
+    except (*DAMAGE, TemplateError) as error:
+        raise DataError(
+            f"The run in {folder} is incomplete ({type(error).__name__}: {' '.join(str(error).split())[:200]}): run "
+            f"its command again, {str(record.get('command', COMMAND))[:200]!r}."
+        ) from error
+
+
+def run_data(folder: Path, record: Mapping[str, Any]) -> RunData:
+    """What the report shows of the run in `folder`. Raises DataError for a file that is missing or damaged."""
+    from pipeline.report.older_runs import older_matrix
+
+    kind = record.get("kind", "main")
+    with damage_told(folder, record):
+        for name in EVERY_RECORD:
+            _ = record[name]
+        if kind == "tune":
+            if "table" not in record:
+                raise ValueError(EARLIER.format("trials.csv and figures"))
+            return RunData(folder=folder, record=record, kind=kind)
+        if kind == "folds":
+            return _cross_validation(folder, record)
+        return (_matrix if "axes" in record else older_matrix)(folder, record)
+
+
+def matrix_data(folder: Path, record: Mapping[str, Any], grid: Grid, **more: Any) -> RunData:
+    """A main job or a comparison, all of it that follows from its grid; `more`: the other fields."""
     return RunData(
         folder=folder,
         record=record,
-        kind=record["kind"],
+        kind=record.get("kind", "main"),
         trained=grid.trained,
         conditions=grid.conditions,
         repeats=grid.repeats,
         holdout=grid.rows,
         cells=cell_estimates(grid),
+        attacks=tuple(record.get("attacks", ())),
+        grid=grid,
+        **more,
+    )
+
+
+def _matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
+    grid = load_grid(folder)
+    return matrix_data(
+        folder,
+        record,
+        grid,
         comparisons=comparisons_of(record),
         histories=_histories(folder, record),
         axes={name: Axis(**axis) for name, axis in record["axes"].items()},
-        attacks=attacks,
-        grid=grid,
         rows=load_held_out(folder),
-        findings={
-            name: tuple(Finding(**finding) for finding in findings) for name, findings in record["findings"].items()
-        },
+        findings={name: findings_of(kept) for name, kept in record.get("findings", {}).items()},
         certificates=_certificates(folder, record),
         ladders=Ladders(**load_arrays(folder / "ladders.npz")) if record.get("ladders") else None,
         shown=grid.trained_index(record["shown"]) if "shown" in record else 0,
     )
 
 
-def cross_validation_data(folder: Path, record: Mapping[str, Any]) -> RunData:
+def _cross_validation(folder: Path, record: Mapping[str, Any]) -> RunData:
     if "summary" not in record:
         raise ValueError(EARLIER.format("table.md and folds.csv"))
-    summary = EnsembleSummary.of(record["summary"])
-    rows = load_held_out(folder)
-    trained = tuple(record["trained"])
-    accuracy = [[Estimate(score.accuracy, np.nan, np.nan)] for score in summary.scores]
+    summary, rows, trained = EnsembleSummary.of(record["summary"]), load_held_out(folder), tuple(record["trained"])
     return RunData(
         folder=folder,
         record=record,
@@ -126,7 +164,7 @@ def cross_validation_data(folder: Path, record: Mapping[str, Any]) -> RunData:
         conditions=("clean",),
         repeats=record["repeats"],
         holdout=len(rows.labels),
-        cells=accuracy,
+        cells=[[Estimate(score.accuracy, np.nan, np.nan)] for score in summary.scores],
         histories=_histories(folder, record),
         rows=rows,
         summary=summary,
@@ -134,20 +172,28 @@ def cross_validation_data(folder: Path, record: Mapping[str, Any]) -> RunData:
     )
 
 
+def findings_of(kept: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    return tuple(Finding(**finding) for finding in kept)
+
+
+def certificates_of(classes: np.ndarray, radius: np.ndarray, settings: Mapping[str, Any]) -> Certificates:
+    sigma, samples, alpha = (settings[name] for name in ("sigma", "samples", "alpha"))
+    return Certificates(classes.astype(np.int64), radius, sigma, FIRST_SAMPLES, samples, alpha)
+
+
 def _certificates(folder: Path, record: Mapping[str, Any]) -> dict[str, Certificates]:
-    if record["certify"] is None:
+    if record.get("certify") is None:
         return {}
-    sigma, samples, alpha = (record["certify"][name] for name in ("sigma", "samples", "alpha"))
     arrays = load_arrays(folder / "certificates.npz", ("trained", "classes", "radius"))
     return {
-        name: Certificates(classes.astype(np.int64), radius, sigma, FIRST_SAMPLES, samples, alpha)
+        name: certificates_of(classes, radius, record["certify"])
         for name, classes, radius in zip(arrays["trained"].tolist(), arrays["classes"], arrays["radius"], strict=True)
     }
 
 
 def _histories(folder: Path, record: Mapping[str, Any]) -> dict[str, list[list[dict[str, Any]]]]:
     histories: dict[str, list[list[dict[str, Any]]]] = {}
-    for fit in record["fits"]:
+    for fit in record.get("fits", ()):
         epochs = read_epochs(folder / "history" / f"{fit['file']}.jsonl")
         histories.setdefault(fit["trained"], []).append(epochs)
     return histories

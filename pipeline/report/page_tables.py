@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,32 +12,28 @@ from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.report.page_data import RunData
 
 COVERAGES = (1.0, 0.99, 0.95, 0.9)
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 
 
 def tables(run: RunData) -> dict[str, list[dict[str, Any]]]:
     """File name → table, for everything that this run can tell. Shares are 0 to 1, `points` are percentage points."""
-    found = {"epochs": _epochs(run)} if run.histories else {}
-    if run.grid is not None:
-        found["matrix"] = _matrix(run)
-    if run.comparisons:
-        found["verdicts"] = _verdicts(run)
-    if run.findings:
-        found["honesty"] = [
-            {"train": name, "check": one.check, "ok": one.ok, "words": one.words}
-            for name, findings in run.findings.items()
-            for one in findings
-        ]
+    drawn = {"epochs": _epochs(run), "matrix": _matrix(run) if run.grid is not None else []}
+    drawn |= {"verdicts": _verdicts(run), "honesty": _honesty(run)}
     if run.rows is not None:
-        found["confusion"] = _confusion(run)
-        found["classes"] = _classes(run)
-        found["calibration"] = _calibration(run)
-    if run.certificates:
-        found["certificates"] = _certificates(run)
-        found["certified-rows"] = _certified_rows(run)
+        drawn |= {"confusion": _confusion(run), "classes": _classes(run), "calibration": _calibration(run)}
+    drawn |= {"certificates": _certificates(run), "certified-rows": _certified_rows(run)}
     if run.ladders is not None:
-        found["attacked-and-proven"] = ladder_table(run.ladders)
-        found["transfer"] = _transfer(run.ladders)
-    return found
+        drawn |= {"attacked-and-proven": ladder_table(run.ladders), "transfer": _transfer(run.ladders)}
+    return {name: records for name, records in drawn.items() if records}
+
+
+def _epochs(run: RunData) -> list[dict]:
+    return [
+        {"train": name, "repeat": repeat, **epoch}
+        for name, histories in run.histories.items()
+        for repeat, history in enumerate(histories, 1)
+        for epoch in history
+    ]
 
 
 def ladder_table(ladders: Ladders) -> list[dict]:
@@ -71,30 +68,16 @@ def _matrix(run: RunData) -> list[dict]:
 
 
 def _verdicts(run: RunData) -> list[dict]:
+    figures = ("level", "p", "p_holm", "detectable")
     return [
-        {
-            "train": one.trained,
-            "test": one.condition,
-            "verdict": one.verdict,
-            "points": one.points.value,
-            "low": one.points.low,
-            "high": one.points.high,
-            "level": one.level,
-            "p": one.p,
-            "p_holm": one.p_holm,
-            "detectable": one.detectable,
-        }
+        {"train": one.trained, "test": one.condition, "verdict": one.verdict, "points": one.points.value}
+        | {"low": one.points.low, "high": one.points.high, **{name: getattr(one, name) for name in figures}}
         for one in run.comparisons
     ]
 
 
-def _epochs(run: RunData) -> list[dict]:
-    return [
-        {"train": name, "repeat": repeat, **epoch}
-        for name, histories in run.histories.items()
-        for repeat, history in enumerate(histories, 1)
-        for epoch in history
-    ]
+def _honesty(run: RunData) -> list[dict]:
+    return [{"train": name, **asdict(finding)} for name, findings in run.findings.items() for finding in findings]
 
 
 def confusion(run: RunData, trained: int) -> np.ndarray:
@@ -117,60 +100,44 @@ def _classes(run: RunData) -> list[dict]:
     """Precision and recall; None where no row was said to be, or is, of the class."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    found = []
+    records, classes = [], range(len(run.rows.classes))
     for place, name in enumerate(run.trained):
         said = run.rows.averaged[place].argmax(axis=1)
-        figures = precision_recall_fscore_support(
-            run.rows.labels, said, labels=range(len(run.rows.classes)), zero_division=np.nan
-        )
+        figures = precision_recall_fscore_support(run.rows.labels, said, labels=classes, zero_division=np.nan)
         for label, precision, recall, _, support in zip(run.rows.classes.tolist(), *figures, strict=True):
-            found.append({"train": name, "class": label, "rows": support, "precision": precision, "recall": recall})
-    return found
+            records.append({"train": name, "class": label, "rows": support, "precision": precision, "recall": recall})
+    return records
 
 
 def _calibration(run: RunData) -> list[dict]:
-    found = []
-    for place, name in enumerate(run.trained):
-        probabilities = run.rows.first[place]
-        curve = risk_coverage(probabilities, run.rows.labels)
+    records, labels = [], run.rows.labels
+    for name, probabilities in zip(run.trained, run.rows.first, strict=True):
+        curve = risk_coverage(probabilities, labels)
+        calibrated, temperature = cross_tempered(probabilities, labels)
+        ece, after = (reliability(each, labels).ece for each in (probabilities, calibrated))
         at = {f"accuracy_of_surest_{share:.0%}": curve.at_coverage(share)[2] for share in COVERAGES}
-        calibrated, temperature = cross_tempered(probabilities, run.rows.labels)
-        after = reliability(calibrated, run.rows.labels).ece
-        found.append(
-            {
-                "train": name,
-                "ece": reliability(probabilities, run.rows.labels).ece,
-                "temperature": temperature,
-                "ece_calibrated": after,
-                **at,
-            }
-        )
-    return found
+        records.append({"train": name, "ece": ece, "temperature": temperature, "ece_calibrated": after, **at})
+    return records
 
 
 def _certificates(run: RunData) -> list[dict]:
-    found = []
+    records = []
     for name, one in run.certificates.items():
         labels = run.rows.labels[: len(one.classes)]
-        radii = [radius for radius in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5) if radius <= one.largest_radius]
+        radii = [radius for radius in RADII if radius <= one.largest_radius]
         at = dict(zip((f"certified_at_{radius:g}" for radius in radii), one.accuracy(labels, radii), strict=True))
-        average = one.average_radius(labels)
-        abstained = float((one.classes < 0).mean())
-        found.append({"train": name, "rows": len(labels), **at, "average_radius": average, "abstained": abstained})
-    return found
+        average, abstained = one.average_radius(labels), float((one.classes < 0).mean())
+        records.append({"train": name, "rows": len(labels), **at, "average_radius": average, "abstained": abstained})
+    return records
 
 
 def _certified_rows(run: RunData) -> list[dict]:
     """Row by row of the holdout: the class that is certified, or "abstain", and the L2 radius that it holds for."""
-    classes = run.rows.classes.tolist()
+    if not run.certificates:
+        return []
+    classes = [*run.rows.classes.tolist(), "abstain"]  # which is −1
     return [
-        {
-            "train": name,
-            "row": row,
-            "true": classes[run.rows.labels[row]],
-            "certified": classes[said] if said >= 0 else "abstain",
-            "radius": radius,
-        }
+        {"train": name, "row": row, "true": classes[run.rows.labels[row]], "certified": classes[said], "radius": radius}
         for name, one in run.certificates.items()
         for row, (said, radius) in enumerate(zip(one.classes.tolist(), one.radius.tolist(), strict=True))
     ]

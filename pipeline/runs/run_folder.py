@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -56,6 +56,11 @@ def git_commit() -> str | None:
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write `folder`/run.json, which says that the run is finished. Raises StorageError."""
+    storage.write_json(folder / "run.json", record)
 
 
 def data_record(competition: Competition) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from flask import Blueprint, Response, current_app, request
+from werkzeug.local import LocalProxy
 
 import pipeline
-from pipeline.dataset import Competition
 from pipeline.errors import UsageError
 from pipeline.web.answers import answers, as_bytes, see_inside
 from pipeline.web.corrections import Corrections
@@ -21,6 +22,18 @@ from pipeline.web.reading import BRIGHTEST, Given, kind, read_array, read_object
 from pipeline.web.scores import score
 from pipeline.web.trainings import SETTINGS, Trainings, settings_of
 
+
+@dataclass(frozen=True)
+class Page:
+    """What a page is served with."""
+
+    models: Models
+    corrections: Corrections
+    trainings: Trainings
+    limits: Limits
+
+
+page: Page = LocalProxy(lambda: current_app.config["PAGE"])
 api = Blueprint("api", __name__)
 OPTIONS = ("model", "explain", "split")
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -33,32 +46,29 @@ def as_json(value: Any, status: int = 200) -> Response:
 @api.get("/healthz")
 def healthz() -> Response:
     """The server is up, and its networks are loaded."""
-    return as_json({"status": "ok", "version": pipeline.__version__, "models": len(_models().by_name)})
+    return as_json({"status": "ok", "version": pipeline.__version__, "models": len(page.models.by_name)})
 
 
 @api.get("/api/openapi.json")
 def openapi() -> Response:
     """This API in OpenAPI's terms."""
-    return as_json(description(_models(), _limits()))
+    return as_json(description(page.models, page.limits))
 
 
 @api.get("/api/models")
 def models() -> Response:
     """The networks that were loaded, and which of them answers."""
-    every = _models()
-    first = every.default
-    listed = [_listed(choice) for choice in every.by_name.values()]
-    levels = [choice.name for choice in every.levels]
+    first, data = page.models.default, page.models.competition
     return as_json(
         {
             "default": first.name,
             "side": first.side,
             "classes": first.labels,
             "threshold": first.reader.threshold,
-            "levels": levels,
-            "models": listed,
-            "examples": [{"label": first.labels[k], "pixels": as_bytes(image)} for k, image in every.starters],
-            "trains": None if every.competition is None else _rows(every.competition),
+            "levels": [choice.name for choice in page.models.levels],
+            "models": [_listed(choice) for choice in page.models.by_name.values()],
+            "examples": [{"label": first.labels[k], "pixels": as_bytes(image)} for k, image in page.models.starters],
+            "trains": data and {"data": data.name, "rows": data.train.n, "sample": data.is_sample},
         }
     )
 
@@ -67,10 +77,9 @@ def models() -> Response:
 def predict() -> Response:
     """What the network says of one picture."""
     source, options = split_body(request.get_data(cache=False), request.is_json, request.args, OPTIONS)
-    choice = _models().get(options.get("model"))
+    choice = page.models.get(options.get("model"))
     explain, split = truth(options, "explain"), truth(options, "split")
-    limits, style = _limits(), _models().style
-    given = read_picture(source, style, max_bytes=limits.body, max_pixels=limits.pixels, split=split)
+    given = read_picture(source, page.models.style, page.limits, split=split)
     digits = [Given(digit.image, given.grey, digit, digit.warnings) for digit in given.digits]
     result, *each = answers(choice, [given, *digits], explain=explain)
     return as_json(result | ({"digits": each} if split and given.grey is not None else {}))
@@ -83,35 +92,32 @@ def lab() -> Response:
     image = _image(body)
     numbers = image * np.float32(1 / BRIGHTEST) if image.dtype == np.uint8 else image
     change = Change.of({name: body[name] for name in SLIDERS if name in body})
-    every = _models()
-    if "label" in body:
-        label = _class_index(every.default, body["label"])
-    else:
-        label = int(every.default.probabilities(image[None])[0].argmax())
-    return as_json(experiment(numbers, change, every.levels, label))
+    first = page.models.default
+    label = body.get("label", first.labels[first.probabilities(image[None])[0].argmax()])
+    return as_json(experiment(numbers, change, page.models.levels, _class_index(first, label)))
 
 
 @api.post("/api/inside")
 def inside() -> Response:
     """Why the network says what it says of one picture: hidden units, feature maps, similar pictures."""
     body = read_object(request.get_data(cache=False), ("image", "label", "model"))
-    choice = _models().get(body.get("model"))
+    choice = page.models.get(body.get("model"))
     image = _image(body)
     label = _class_index(choice, body["label"]) if "label" in body else None
-    return as_json(see_inside(choice, image, label, _models().gallery(choice)))
+    return as_json(see_inside(choice, image, label, page.models.gallery(choice)))
 
 
 @api.get("/api/corrections")
 def corrections() -> Response:
     """How many corrections are kept, and how many of them each network gets right."""
-    return as_json(score(_models(), _corrections().all(_models().default, _visitor())))
+    return as_json(score(page.models, page.corrections.all(page.models.default, _visitor())))
 
 
 @api.post("/api/corrections")
 def correct() -> Response:
     """Keep one picture with its true label."""
     body = read_object(request.get_data(cache=False), ("image", "label", "answered"))
-    image, first = _image(body), _models().default
+    image, first = _image(body), page.models.default
     if not image.any():
         raise UsageError("The picture is blank: draw the digit, then say what it was.")
     if image.dtype != np.uint8:
@@ -119,25 +125,25 @@ def correct() -> Response:
     label = first.labels[_class_index(first, body.get("label"))]
     said = body.get("answered")
     answered = None if said is None else first.labels[_class_index(first, said)]
-    return as_json({"id": _corrections().add(image, label, answered, _visitor()), "label": label}, 201)
+    return as_json({"id": page.corrections.add(image, label, answered, _visitor()), "label": label}, 201)
 
 
 @api.delete("/api/corrections")
 def forget() -> Response:
     """Delete every correction of this visitor."""
-    return as_json({"deleted": _corrections().delete(_visitor())})
+    return as_json({"deleted": page.corrections.delete(_visitor())})
 
 
 @api.delete("/api/corrections/<int:id>")
 def forget_one(id: int) -> Response:
     """Delete one correction."""
-    return as_json({"deleted": _corrections().delete(_visitor(), min(id, 2**62))})
+    return as_json({"deleted": page.corrections.delete(_visitor(), min(id, 2**62))})
 
 
 @api.get("/api/corrections.csv")
 def export() -> Response:
     """The corrections as rows of Kaggle's train.csv."""
-    text = _corrections().csv(_models().default, _visitor())
+    text = page.corrections.csv(page.models.default, _visitor())
     attachment = {"Content-Disposition": "attachment; filename=corrections.csv"}
     return Response(text, mimetype="text/csv", headers=attachment)
 
@@ -146,14 +152,14 @@ def export() -> Response:
 def train() -> Response:
     """Start a training in a process of its own."""
     body = read_object(request.get_data(cache=False), (*SETTINGS, "sigmas", "optimizer"))
-    return as_json({"id": _trainings().start(settings_of(body)).id}, 201)
+    return as_json({"id": page.trainings.start(settings_of(body)).id}, 201)
 
 
 @api.get("/api/trainings/<id>/events")
 def events(id: str) -> Response:
     """What happens in the training, as server-sent events."""
     after = request.headers.get("Last-Event-ID", "0")
-    told = _trainings().get(id).events(int(after) if after.isascii() and after.isdigit() else 0)
+    told = page.trainings.get(id).events(int(after) if after.isascii() and after.isdigit() else 0)
     return Response(told, mimetype="text/event-stream")
 
 
@@ -161,11 +167,11 @@ def events(id: str) -> Response:
 def command(id: str) -> Response:
     """Pause, resume, step, stop or keep the training, or change its learning rate."""
     body = read_object(request.get_data(cache=False), ("action", "rate"))
-    training, action = _trainings().get(id), body.get("action")
+    training, action = page.trainings.get(id), body.get("action")
     if action == "keep":
         return as_json({"run": training.ask({"action": "keep"})})
     if action == "stop":
-        _trainings().stop(training)
+        training.stop()
     elif action == "rate":
         training.send({"action": "rate", "rate": settings_of({"rate": body.get("rate")})["rate"]})
     elif action in ("pause", "resume", "step"):
@@ -178,9 +184,9 @@ def command(id: str) -> Response:
 @api.post("/api/trainings/<id>/ask")
 def ask(id: str) -> Response:
     """What the networks in training say of one picture."""
-    training, limits = _trainings().get(id), _limits()
+    training = page.trainings.get(id)
     source, _ = split_body(request.get_data(cache=False), request.is_json, request.args, ())
-    given = read_picture(source, training.style, max_bytes=limits.body, max_pixels=limits.pixels)
+    given = read_picture(source, training.style, page.limits)
     seen = as_bytes(given.image)
     return as_json({"seen": seen, "probabilities": training.ask({"action": "ask", "image": seen})})
 
@@ -189,7 +195,7 @@ def _image(body: dict[str, Any]) -> np.ndarray:
     image = body.get("image")
     if not isinstance(image, list):
         raise UsageError(f"image must be an array of the picture's numbers, found {kind(image)}.")
-    return read_array(image, _models().default.side)
+    return read_array(image, page.models.default.side)
 
 
 def _class_index(choice: Choice, label: object) -> int:
@@ -221,27 +227,6 @@ def _listed(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _rows(competition: Competition) -> dict[str, Any]:
-    """What the page trains on."""
-    return {"data": competition.name, "rows": competition.train.n, "sample": competition.is_sample}
-
-
-def _models() -> Models:
-    return current_app.config["MODELS"]
-
-
-def _limits() -> Limits:
-    return current_app.config["LIMITS"]
-
-
-def _trainings() -> Trainings:
-    return current_app.config["TRAININGS"]
-
-
 def _visitor() -> str | None:
     """The random text that the page made up for its visitor."""
     return request.headers.get("Visitor", "")[:64] or None
-
-
-def _corrections() -> Corrections:
-    return current_app.config["CORRECTIONS"]

@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from pipeline.errors import InkproofError, StorageError
-from pipeline.web.api import api, as_json
+from pipeline.web.api import Page, api, as_json, page
 from pipeline.web.corrections import Corrections
 from pipeline.web.limits import Limits, Rate
 from pipeline.web.models import Models
@@ -58,12 +58,12 @@ def create_app(
     limits = limits or Limits()
     app = Flask(__name__, static_folder=str(STATIC), static_url_path="/static")
     app.config.update(
-        MODELS=models,
-        CORRECTIONS=Corrections(corrections, most=limits.corrections, shared=hosts != LOCAL_NAMES),
-        TRAININGS=Trainings(
-            models.competition, Path(corrections).parent, most=limits.trainings, seconds=limits.training_seconds
+        PAGE=Page(
+            models=models,
+            corrections=Corrections(corrections, most=limits.corrections, shared=hosts != LOCAL_NAMES),
+            trainings=Trainings(models.competition, Path(corrections).parent, limits),
+            limits=limits,
         ),
-        LIMITS=limits,
         RATE=Rate(limits.rate),
         MAX_CONTENT_LENGTH=limits.body,
         TRUSTED_HOSTS=list(hosts) if hosts else None,
@@ -81,8 +81,7 @@ def create_app(
 
 def _admit() -> Response | None:
     """None lets the request in."""
-    limits: Limits = current_app.config["LIMITS"]
-    cost = limits.lab_cost if request.path.startswith(COSTLY) else 1.0
+    cost = page.limits.lab_cost if request.path.startswith(COSTLY) else 1.0
     if not current_app.config["RATE"].allows(request.remote_addr or "", cost):
         return _fault(429)
     if request.method in ("POST", "DELETE"):
@@ -101,9 +100,8 @@ def _with_headers(response: Response) -> Response:
 
 
 def _fault(status: int) -> Response:
-    limits: Limits = current_app.config["LIMITS"]
     sentence = SENTENCES.get(status, "The request could not be answered.")
-    return as_json({"error": sentence.format(body=limits.body, rate=limits.rate)}, status)
+    return as_json({"error": sentence.format(body=page.limits.body, rate=page.limits.rate)}, status)
 
 
 def _http_fault(error: HTTPException) -> Response:
@@ -115,9 +113,7 @@ def _http_fault(error: HTTPException) -> Response:
 
 
 def _our_fault(error: InkproofError) -> Response:
-    if isinstance(error, StorageError):
-        return as_json({"error": str(error)}, 503)
-    return as_json({"error": str(error)}, 422)
+    return as_json({"error": str(error)}, 503 if isinstance(error, StorageError) else 422)
 
 
 def _unknown_fault(error: Exception) -> Response:

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS corrections (
     visitor TEXT              -- whose it is, a random text that the page made up
 )
 """
-COLUMNS = ("created", "side", "pixels", "label", "answered", "visitor")
+OWN = "(NOT :shared OR visitor = :visitor)"  # NULL, of one who has no name, equals nothing
 BUSY_SECONDS = 10.0
 
 
@@ -63,8 +63,7 @@ class Corrections:
             created = datetime.now(UTC).isoformat(timespec="seconds")
             said = None if answered is None else str(answered)
             row = (created, len(image), image.tobytes(), str(label), said, visitor)
-            sql = f"INSERT INTO corrections ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-            return database.execute(sql, row).lastrowid
+            return database.execute("INSERT INTO corrections VALUES (NULL, ?, ?, ?, ?, ?, ?)", row).lastrowid
 
     def all(self, choice: Choice, visitor: str | None = None) -> list[Kept]:
         """What the visitor may see, oldest first.
@@ -75,18 +74,17 @@ class Corrections:
             return []
         known = set(map(str, choice.labels))
         with self._open() as database:
-            sql = f"SELECT id, pixels, label FROM corrections WHERE side = ? AND {self._own} ORDER BY id"
-            rows = [Kept(*row) for row in database.execute(sql, (choice.side, *self._owner(visitor)))]
-        return [row for row in rows if row.label in known]
+            sql = f"SELECT id, pixels, label FROM corrections WHERE side = :side AND {OWN} ORDER BY id"
+            rows = database.execute(sql, {"side": choice.side, "shared": self.shared, "visitor": visitor})
+            return [kept for kept in (Kept(*row) for row in rows) if kept.label in known]
 
     def delete(self, visitor: str | None = None, id: int | None = None) -> int:
         """Delete the visitor's corrections, or the one of that id, for good, and say how many there were."""
         if not self.path.exists():
             return 0
         with self._open() as database:
-            which = "1" if id is None else "id = ?"
-            sql, values = f"DELETE FROM corrections WHERE {which} AND {self._own}", () if id is None else (id,)
-            count = database.execute(sql, (*values, *self._owner(visitor))).rowcount
+            sql = f"DELETE FROM corrections WHERE (:id IS NULL OR id = :id) AND {OWN}"
+            count = database.execute(sql, {"id": id, "shared": self.shared, "visitor": visitor}).rowcount
         with self._open() as database:
             database.execute("VACUUM")  # or the pictures would stay in the file's free pages
         return count
@@ -98,13 +96,6 @@ class Corrections:
         lines.writerow(["label", *(f"pixel{i}" for i in range(choice.side**2))])
         lines.writerows([kept.label, *kept.pixels] for kept in self.all(choice, visitor))
         return text.getvalue()
-
-    @property
-    def _own(self) -> str:
-        return "visitor = ?" if self.shared else "1"  # NULL, of one who has no name, equals nothing
-
-    def _owner(self, visitor: str | None) -> tuple[str | None, ...]:
-        return (visitor,) if self.shared else ()
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -119,11 +119,9 @@ class Models:
         """The networks of that name, the default for None. Raises UsageError."""
         if name is None:
             return self.default
-        choice = self.by_name.get(name) if isinstance(name, str) else None
-        if choice is None:
-            known = ", ".join(self.by_name)
-            raise UsageError(f"There is no model {str(name)[:80]!r}: choose one of {known}.")
-        return choice
+        if not isinstance(name, str) or name not in self.by_name:
+            raise UsageError(f"There is no model {str(name)[:80]!r}: choose one of {', '.join(self.by_name)}.")
+        return self.by_name[name]
 
 
 def load_models(path: Path, competition: Competition | None = None) -> Models:
@@ -133,15 +131,16 @@ def load_models(path: Path, competition: Competition | None = None) -> Models:
     into the lab. Raises ModelFileError and UsageError.
     """
     reader = load_reader(str(path), path.parent)
-    folder = next((place for place in (path, *path.parents[:3]) if (place / "run.json").is_file()), None)
-    record = _record(folder)
+    folder = next((place for place in (path, *path.parents[:3]) if (place / "run.json").is_file()), path)
     if path.is_file():
-        only = _measured(Choice(path.stem, reader), record, final=path.parent.name == "final")
+        only = _measured(Choice(path.stem, reader), folder, final=path.parent.name == "final")
         return Models(only, (only,), _held_out(folder), competition)
     final, others = split_final(model_files(path))
-    levels = [_measured(choice, record) for choice in _one_a_level([_alone(file) for file in _first_repeats(others)])]
-    default = _measured(Choice(_without_repeat(final[0].stem), reader), record, final=True) if final else levels[0]
-    return Models(default, tuple(levels) or (default,), _held_out(folder), competition)
+    # Of files that differ only in their repeat, the first is read.
+    firsts = {(file.parent, _without_repeat(file.stem)): file for file in reversed(others)}
+    levels = _one_a_level([_measured(_alone(file), folder) for file in reversed(firsts.values())])
+    default = _measured(Choice(_without_repeat(final[0].stem), reader), folder, final=True) if final else levels[0]
+    return Models(default, levels or (default,), _held_out(folder), competition)
 
 
 def is_sample(choice: Choice) -> bool:
@@ -149,37 +148,24 @@ def is_sample(choice: Choice) -> bool:
     return choice.reader.models[0].about.get("data_fingerprint") == FINGERPRINT
 
 
-def _record(folder: Path | None) -> dict[str, Any]:
-    """run.json of a run's folder; empty where there is none that can be read."""
+def _measured(choice: Choice, folder: Path, *, final: bool = False) -> Choice:
+    """The choice with what the folder's run.json says of networks like it on rows that they had not learnt."""
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8")) if folder else {}
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        held = record["holdout"]
+        if final:
+            clean, of = {**held, "value": held["accuracy"]}, held.get("of")
+        else:
+            clean, of = record["levels"][f"σ {choice.sigma:g}"]["clean"], "the mean of this level's networks"
+        shares = {name: clean[name] for name in ("value", "low", "high")}
+        whole = type(held["rows"]) is int and all(type(x) is float and 0 <= x <= 1 for x in shares.values())
+    except (OSError, ValueError, LookupError, TypeError):  # no run's folder, or a damaged one
+        return choice
+    return replace(choice, accuracy={**shares, "rows": held["rows"], "of": of}) if whole else choice
 
 
-def _measured(choice: Choice, record: Mapping[str, Any], *, final: bool = False) -> Choice:
-    """The choice with what the run's record says of networks like it on rows that they had not learnt."""
-    held = _table(record, "holdout")
-    accuracy = {"value": held.get("accuracy"), **{key: held.get(key) for key in ("low", "high", "rows", "of")}}
-    if not final:
-        level = _table(_table(record, "levels"), "" if choice.sigma is None else f"σ {choice.sigma:g}")
-        accuracy |= dict.fromkeys(("value", "low", "high")) | _table(level, "clean")
-        accuracy["of"] = "the mean of this level's networks"
-    shares = [accuracy[key] for key in ("value", "low", "high")]
-    whole = type(accuracy["rows"]) is int and all(type(share) is float and 0 <= share <= 1 for share in shares)
-    return replace(choice, accuracy=accuracy) if whole else choice
-
-
-def _table(record: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = record.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _held_out(folder: Path | None) -> Digits | None:
+def _held_out(folder: Path) -> Digits | None:
     """The rows that a run held out, for examples."""
-    if folder is None or not (folder / HELD_OUT).is_file():
-        return None
     try:
         with np.load(folder / HELD_OUT) as held:
             return Digits(held["images"], held["labels"], held["classes"])
@@ -196,18 +182,11 @@ def _without_repeat(name: str) -> str:
     return re.sub(r"-repeat-\d+$", "", name)
 
 
-def _first_repeats(files: Sequence[Path]) -> list[Path]:
-    """Of files that differ only in their repeat, the first: the others need not be read."""
-    first: dict[tuple[Path, str], Path] = {}
-    for file in files:
-        first.setdefault((file.parent, _without_repeat(file.stem)), file)
-    return list(first.values())
-
-
 def _one_a_level(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     """One network a noise level by rising σ, evenly thinned out where there are too many to look at."""
     levels = {choice.sigma: choice for choice in reversed(choices)}
-    ordered = tuple(sorted(levels.values(), key=lambda choice: (choice.sigma is None, choice.sigma)))
-    if len(ordered) <= MOST_LEVELS:
-        return ordered
-    return tuple(ordered[round(i * (len(ordered) - 1) / (MOST_LEVELS - 1))] for i in range(MOST_LEVELS))
+    ordered = sorted(levels.values(), key=lambda choice: (choice.sigma is None, choice.sigma))
+    places = range(len(ordered))
+    if len(ordered) > MOST_LEVELS:
+        places = np.rint(np.linspace(0, len(ordered) - 1, MOST_LEVELS)).astype(int)
+    return tuple(ordered[place] for place in places)

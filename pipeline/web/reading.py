@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.errors import DataError, UsageError
 from pipeline.prediction import picture
 from pipeline.prediction.picture import Prepared, Style
+from pipeline.web.limits import Limits
 
 BRIGHTEST = 255
 MOST_VALUES = 200_000  # in a JSON body: more than any picture here has pixels, and read in a blink
@@ -101,7 +102,7 @@ def truth(options: Mapping[str, Any], name: str) -> bool:
     return value
 
 
-def read_picture(source: Any, style: Style, *, max_bytes: int, max_pixels: int, split: bool = False) -> Given:
+def read_picture(source: Any, style: Style, limits: Limits, *, split: bool = False) -> Given:
     """The picture in a file's bytes, a data URL (bytes or text) or an array of numbers.
 
     Raises UsageError and DataError.
@@ -117,13 +118,9 @@ def read_picture(source: Any, style: Style, *, max_bytes: int, max_pixels: int, 
         raise UsageError(f"The picture must be a data URL or an array of numbers, found {kind(source)}.")
     if source.startswith(b"data:"):
         source = _from_data_url(source)
-    limits = picture.Limits(max_bytes=max_bytes, max_pixels=max_pixels)
-    grey = picture.decode(source, limits=limits).grey
-    if split:
-        prepared, digits = picture.prepare_and_split(grey, style)
-    else:
-        prepared, digits = picture.prepare(grey, style), []
-    return Given(prepared.image, grey, prepared, prepared.warnings, tuple(digits))
+    grey = picture.decode(source, limits=picture.Limits(max_bytes=limits.body, max_pixels=limits.pixels))
+    prepared, digits = picture.prepare_and_split(grey, style)
+    return Given(prepared.image, grey, prepared, prepared.warnings, tuple(digits if split else ()))
 
 
 def _from_data_url(url: bytes) -> bytes:

@@ -17,10 +17,11 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from pipeline.errors import InkproofError, UsageError
-from pipeline.web.limits import Limits
 
 THREADS = 4  # beside one for each training, whose events keep a thread as long as it is watched
-MOST_DRAINED_BYTES = 500_000_000  # of a refused body; then the connection is cut
+# The application refuses bodies above limits.body, in JSON, once it has read them: to close a socket with bytes unread
+# resets the connection, and the client loses the answer that says why. What is larger is cut, for the disk's sake.
+MOST_READ_BYTES = 100_000_000
 SWITCH_SECONDS = 0.0005  # Python lets a thread compute for 5 ms before another gets its turn: too long here
 
 
@@ -35,41 +36,11 @@ class JsonErrorTask(ErrorTask):
         self.content_length = len(body)
         self.response_headers += [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
         self.set_close_on_finish()
-        self.channel.drains = True
         self.write(body)
 
 
 class Channel(HTTPChannel):
-    """A connection that is not cut while the client still sends a body that was refused.
-
-    To close a socket with bytes unread resets the connection, and the client loses the answer that says why. So
-    after a refusal only the own side is closed, and what comes is thrown away, up to MOST_DRAINED_BYTES.
-    """
-
     error_task_class = JsonErrorTask
-    drains = False
-    drained: int | None = None
-
-    def handle_write(self) -> None:
-        if self.drains and self.drained is None and self.close_when_flushed and not self.will_close:
-            self._flush_exception(self._flush_some)
-            if self.total_outbufs_len or self.will_close:
-                return
-            try:
-                self.socket.shutdown(socket.SHUT_WR)
-            except OSError:
-                self.handle_close()
-                return
-            self.close_when_flushed, self.drained = False, 0
-            return
-        super().handle_write()
-
-    def received(self, data: bytes) -> bool:
-        if self.drained is None:
-            return super().received(data)
-        self.drained += len(data)
-        self.will_close = self.drained > MOST_DRAINED_BYTES
-        return False
 
 
 def bind(app: Flask, host: str, port: int) -> Any:
@@ -97,19 +68,17 @@ def bind(app: Flask, host: str, port: int) -> Any:
         ) from error
     # With more work than threads requests wait their turn, which is not worth a line each.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    limits: Limits = app.config["LIMITS"]
     server = create_server(
         app,
         sockets=[listener],
-        threads=THREADS + limits.trainings,
+        threads=THREADS + app.config["PAGE"].limits.trainings,
         ident=None,
         connection_limit=1000,
         # A client may send just as its idle connection is closed, and finds it reset: so not too soon.
         channel_timeout=120,
         backlog=1024,
         asyncore_use_poll=True,
-        # The application refuses above limits.body, and can say so in JSON; this only guards the disk.
-        max_request_body_size=4 * limits.body,
+        max_request_body_size=MOST_READ_BYTES,
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = Channel

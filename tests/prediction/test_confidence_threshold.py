@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ModelFileError
+from pipeline.evaluation.robustness.conditions import DistortedHoldout
 from pipeline.nn.layers import Dense, Flatten
 from pipeline.nn.network import Network
 from pipeline.prediction import confidence_threshold as world
@@ -71,7 +72,7 @@ def test_a_stated_style_is_checked(change):
 def test_strangers_write_the_same_for_every_network():
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
     before = images.copy()
-    once, twice, other = (world.DistortedHoldout(seed).apply(images) for seed in (3, 3, 4))
+    once, twice, other = (DistortedHoldout(seed).apply(images) for seed in (3, 3, 4))
     np.testing.assert_array_equal(once, twice)
     np.testing.assert_array_equal(images, before)
     assert not np.array_equal(once, other)

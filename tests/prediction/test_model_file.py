@@ -78,8 +78,7 @@ def test_what_is_saved_comes_back(tmp_path, classes):
     saved = make(classes=classes, about={"recipe": {"name": "x"}, "sigma": 0.25, "key": [1, 2]})
     model.save(saved, tmp_path / "m.safetensors")
     loaded = model.load(tmp_path / "m.safetensors")
-    np.testing.assert_array_equal(loaded.probabilities(PICTURES), saved.probabilities(PICTURES))
-    np.testing.assert_array_equal(loaded.predict(PICTURES), saved.predict(PICTURES))
+    np.testing.assert_array_equal(loaded.network.probabilities(PICTURES), saved.network.probabilities(PICTURES))
     assert loaded.classes.tolist() == list(classes)
     assert (loaded.side, loaded.about) == (SIDE, saved.about)
 
@@ -90,19 +89,13 @@ def test_the_same_model_gives_the_same_bytes(tmp_path, good):
         assert (tmp_path / f"{number}.safetensors").read_bytes() == good
 
 
-def test_predict_names_the_class_of_the_largest_probability():
-    one = make(classes=(3, 1, 4, 15))
-    expected = [[3, 1, 4, 15][int(np.argmax(row))] for row in one.probabilities(PICTURES)]
-    assert one.predict(PICTURES).tolist() == expected
-
-
 def test_several_threads_may_ask_one_model():
     one, found = make(), {}
     many = np.random.default_rng(2).integers(0, 256, (4, 3000, SIDE, SIDE), dtype=np.uint8)
-    expected = [one.probabilities(pictures) for pictures in many]
+    expected = [one.network.probabilities(pictures) for pictures in many]
 
     def ask(number: int) -> None:
-        found[number] = [one.probabilities(many[number]) for _ in range(5)]
+        found[number] = [one.network.probabilities(many[number]) for _ in range(5)]
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
     for thread in threads:

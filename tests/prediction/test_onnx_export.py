@@ -76,7 +76,7 @@ def test_onnxruntime_gives_the_same_probabilities(session, layers, n):
     one = model(layers)
     pixels = np.random.default_rng(5).integers(0, 256, (n, SIDE, SIDE), dtype=np.uint8)
     found = session(one).run(["probabilities"], {"pixels": pixels})[0]
-    expected = one.probabilities(pixels)
+    expected = one.network.probabilities(pixels)
     assert expected.std() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -86,13 +86,15 @@ def test_a_float64_network_is_written_as_float32(session):
     pixels = np.random.default_rng(5).integers(0, 256, (7, SIDE, SIDE), dtype=np.uint8)
     found = session(one).run(None, {"pixels": pixels})[0]
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, one.probabilities(pixels), atol=1e-5)
+    np.testing.assert_allclose(found, one.network.probabilities(pixels), atol=1e-5)
 
 
 def test_a_net_of_the_main_jobs_size_agrees_too(session):
     one = model([L.Flatten(), L.Dense(512), L.ReLU()], side=28)
     pixels = np.random.default_rng(6).integers(0, 256, (50, 28, 28), dtype=np.uint8)
-    np.testing.assert_allclose(session(one).run(None, {"pixels": pixels})[0], one.probabilities(pixels), atol=1e-5)
+    np.testing.assert_allclose(
+        session(one).run(None, {"pixels": pixels})[0], one.network.probabilities(pixels), atol=1e-5
+    )
 
 
 def test_the_file_says_what_it_takes_gives_and_means():

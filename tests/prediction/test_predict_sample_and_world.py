@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pipeline import dataset
+from pipeline.evaluation.robustness.conditions import DistortedHoldout
 from pipeline.prediction import confidence_threshold as world
 from pipeline.prediction import model_file as model
 from pipeline.prediction.reader import load_reader, read_picture
@@ -58,7 +59,7 @@ def test_real_handwriting(tmp_path):
         test_images=train.images[:0],
         splits={"own": Split(train=np.arange(10_000), validation=np.arange(10_000, 12_000))},
     )
-    distorted = world.DistortedHoldout(0)
+    distorted = DistortedHoldout(0)
     task = TrainingTask(
         name="small",
         trained="small",

@@ -21,7 +21,7 @@ def test_the_networks_of_the_newest_run_answer_together(run, trained, pictures):
     reader = load_reader(None, Path("runs"))
     (answer,) = read_picture(reader, str(pictures / "7_c.png"))
     seen = answer.prepared.image[None]
-    mean = (trained[0].probabilities(seen) + trained[1].probabilities(seen))[0] / 2
+    mean = (trained[0].network.probabilities(seen) + trained[1].network.probabilities(seen))[0] / 2
     np.testing.assert_allclose(answer.probabilities, mean, atol=1e-6)
     row = answer.row()
     assert tuple(row) == prediction.FIELDS

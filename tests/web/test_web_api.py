@@ -19,7 +19,7 @@ from pipeline.web.models import Choice, Models
 
 
 def test_a_picture_file_gets_what_the_model_itself_says(client, models, seven):
-    prepared = picture.prepare(picture.decode(seven).grey)
+    prepared = picture.prepare(picture.decode(seven))
     expected = models.default.probabilities(prepared.image[None])[0]
     data_url = "data:image/png;base64," + base64.b64encode(seven).decode()
     answers = [

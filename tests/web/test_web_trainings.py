@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import post
+from calls import ended, post
 
 from pipeline.errors import UsageError
 from pipeline.prediction.reader import load_reader
@@ -19,8 +22,9 @@ from pipeline.runs.ledger import Ledger
 from pipeline.web.app import create_app
 from pipeline.web.limits import Limits
 from pipeline.web.models import Models
-from pipeline.web.trainings import ROOT, settings_of
+from pipeline.web.trainings import settings_of
 
+ROOT = Path(__file__).parent.parent.parent
 SMALL = {"rows": 200, "units": 8, "epochs": 6, "rate": 0.02}
 
 
@@ -29,7 +33,7 @@ def app(models, bars, tmp_path):
     served = Models(models.default, models.levels, competition=bars)
     app = create_app(served, tmp_path / "runs" / "corrections.sqlite", limits=Limits(trainings=2))
     yield app
-    app.config["TRAININGS"].stop_all()
+    app.config["PAGE"].trainings.stop_all()
 
 
 def events_of(client, id: str, until: str = "done"):
@@ -87,14 +91,14 @@ def test_pause_step_rate_and_keep(app, tmp_path, bars):
 
     assert tell(action="pause").status_code == 200
     client.post(f"/api/trainings/{id}/ask", json=[0] * 144)  # answered when it has paused
-    before = app.config["TRAININGS"].get(id)._events[-1]
+    before = app.config["PAGE"].trainings.get(id)._events[-1]
     time.sleep(0.3)
-    assert app.config["TRAININGS"].get(id)._events[-1] == before
+    assert app.config["PAGE"].trainings.get(id)._events[-1] == before
     assert tell(action="rate", rate=0.01).status_code == 200
     assert tell(action="step").status_code == 200
     after = int(before[0])
     for _ in range(100):
-        fresh = [json.loads(text) for number, text in app.config["TRAININGS"].get(id)._events if number > after]
+        fresh = [json.loads(text) for number, text in app.config["PAGE"].trainings.get(id)._events if number > after]
         if len(fresh) == 2:
             break
         time.sleep(0.05)
@@ -104,7 +108,7 @@ def test_pause_step_rate_and_keep(app, tmp_path, bars):
     asked = client.post(f"/api/trainings/{id}/ask", json=bars.train.images[0].tolist()).json["probabilities"]
     # The page asks the network as it is, the kept one answers at the temperature of its held-out rows.
     (model,) = reader.models
-    np.testing.assert_allclose(model.probabilities(bars.train.images[:1])[0], asked[0], atol=1e-6)
+    np.testing.assert_allclose(model.network.probabilities(bars.train.images[:1])[0], asked[0], atol=1e-6)
     assert "<h1>" in write_report(tmp_path / "runs" / run).read_text(encoding="utf-8")
     (entry,) = Ledger(tmp_path / "runs").runs()
     assert (entry.id, entry.status, entry.data_name) == (run, "finished", "bars")
@@ -137,18 +141,19 @@ def test_only_so_many_at_a_time_and_none_without_rows(app, client, models, tmp_p
 def test_a_training_that_was_left_ends(app, monkeypatch):
     monkeypatch.setattr("pipeline.web.trainings.LEAVE_SECONDS", 0.2)
     client = app.test_client()
-    training = app.config["TRAININGS"].get(post(client, "/api/trainings", SMALL | {"epochs": 100}).json["id"])
-    assert training.process.wait(20) != 0
+    training = app.config["PAGE"].trainings.get(post(client, "/api/trainings", SMALL | {"epochs": 100}).json["id"])
+    assert ended(training) != 0
     monkeypatch.setattr("pipeline.web.trainings.LEAVE_SECONDS", 60)
-    app.config["TRAININGS"].seconds = 0.2
-    training = app.config["TRAININGS"].get(post(client, "/api/trainings", SMALL | {"epochs": 100}).json["id"])
-    assert training.process.wait(20) != 0
+    app.config["PAGE"].trainings.limits = Limits(training_seconds=0.2)
+    training = app.config["PAGE"].trainings.get(post(client, "/api/trainings", SMALL | {"epochs": 100}).json["id"])
+    assert ended(training) != 0
 
 
 def test_the_process_ends_with_the_server(app):
-    training = app.config["TRAININGS"].get(post(app.test_client(), "/api/trainings", SMALL).json["id"])
-    training.process.stdin.close()  # as the system does when the server was killed
-    assert training.process.wait(20) == 0
+    training = app.config["PAGE"].trainings.get(post(app.test_client(), "/api/trainings", SMALL).json["id"])
+    with socket.socket(fileno=os.dup(training.pipe.fileno())) as end:
+        end.shutdown(socket.SHUT_WR)  # as the system does when the server was killed
+    assert ended(training) == 0
 
 
 @pytest.mark.parametrize(
@@ -163,21 +168,25 @@ def test_settings_beyond_their_limits_are_refused(values):
         settings_of(values)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_a_training_ends_quietly_with_its_server(share):
-    """Its standard input ends wherever the server was killed, and nobody reads what it says."""
-    settings = settings_of({"rows": 100, "units": 4, "layers": 0, "epochs": 100, "sigmas": [0.0]})
-    header = {"settings": settings, "side": 2, "classes": [0, 1], "rows": [100, 10], "name": "x", "sample": False}
-    rows = b"".join(bytes(4 * n) + (np.arange(n) % 2).astype(np.int64).tobytes() for n in header["rows"])
-    content = json.dumps(header).encode() + b"\n" + rows
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.web.trainer"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    process.stdin.write(content[: round(share * len(content))])
-    process.stdin.flush()
-    if share == 1:
-        process.stdout.readline()  # it trains
-    process.stdout.close()
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (0, b"")
+KILLED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from pipeline.dataset import Digits
+from pipeline.web.trainer import Job
+from pipeline.web.trainings import Training, settings_of
+
+rows = Digits(np.ones((100, 4, 4), np.uint8), np.arange(100) % 2, np.arange(2))
+settings = settings_of({"rows": 100, "units": 4, "layers": 0, "epochs": 100, "sigmas": [0.0]})
+training = Training(Job(settings=settings, train=rows, held=rows, data={"name": "x", "sample": False}, runs=Path()), 60)
+if sys.argv[1] == "trains":
+    next(training.events(0))
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("moment", ["begins", "trains"])
+def test_a_training_ends_quietly_with_its_server(moment):
+    """Its pipe ends when the server is killed; `run` waits until nobody holds standard error any more."""
+    done = subprocess.run([sys.executable, "-c", KILLED, moment], cwd=ROOT, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (9, b"", b"")

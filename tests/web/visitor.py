@@ -161,7 +161,7 @@ def paste(page, content: bytes, name="seven.png", kind="image/png"):
 
 
 def expected_by(choice, content: bytes) -> np.ndarray:
-    prepared = picture.prepare(picture.decode(content).grey)
+    prepared = picture.prepare(picture.decode(content))
     return choice.probabilities(prepared.image[None])[0]
 
 

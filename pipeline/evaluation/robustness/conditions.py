@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.augment import Affine, Chain, Elastic, Thickness
 from pipeline.augment.noise import check_sigma, gaussian
 from pipeline.augment.pixels import as_floats
 from pipeline.checks import one_of
@@ -75,6 +76,23 @@ class Condition:
             rng = np.random.default_rng([self.seed, *f"{kind} {severity}".encode()])
             changed[part] = corrupt(images[part], kind, severity, rng=rng)
         return changed
+
+
+@dataclass(frozen=True)
+class DistortedHoldout:
+    """A test condition without a strength: rows as strangers would have written them, the same for every network."""
+
+    seed: int
+    name: str = "distorted holdout"
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """images (n, side, side) uint8, turned, slanted, stretched, bent, thicker and thinner: float32 in [0, 1]."""
+        change = Chain(
+            Affine(rotation=15, scale=0.2, shear=0.3, shift=0.05),
+            Elastic(alpha=0.04, sigma=0.14),
+            Thickness(share_of_side=0.03),
+        )
+        return change(as_floats(images), rng=np.random.default_rng(self.seed))
 
 
 def condition(text: str, *, seed: int = 0) -> Condition:

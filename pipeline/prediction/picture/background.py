@@ -28,14 +28,12 @@ ROOM = 1.5  # a window is wider than the widest stroke by this factor
 class Ink:
     """How much ink each pixel holds.
 
-    `ink` (h, w) float32: 0 paper, 1 the usual stroke, at most 1. `paper` (h, w) float32: the grey value
-    that the paper has, or would have under the ink. `dark`: dark ink on light paper. `contrast`: how far
-    the usual stroke stands off from the paper, on the scale 0 … 1. `noise`: the standard deviation of the
+    `ink` (h, w) float32: 0 paper, 1 the usual stroke, at most 1. `dark`: dark ink on light paper. `contrast`: how
+    far the usual stroke stands off from the paper, on the scale 0 … 1. `noise`: the standard deviation of the
     paper's own grain on the same scale.
     """
 
     ink: np.ndarray
-    paper: np.ndarray
     dark: bool
     contrast: float
     noise: float
@@ -51,17 +49,16 @@ def find_ink(grey: np.ndarray) -> Ink:
     if level is not None:
         # Third powers let strokes outvote the faint halo that sharpening or JPEG leaves around them.
         dark = float(counts @ (np.arange(256) / 255 - level) ** 3) < 0
-        paper = np.broadcast_to(np.float32(level), grey.shape)
-        raw = np.maximum(paper - grey if dark else grey - paper, 0)
-        noise = 0.0
+        paper = np.float32(level)
+        raw, noise = np.maximum(paper - grey if dark else grey - paper, 0), 0.0
     else:
         dark = _is_dark_on_light(grey)
-        paper, raw, noise = _on_uneven_paper(grey, dark=dark)
+        raw, noise = _on_uneven_paper(grey, dark=dark)
         raw = _without_corners(raw, noise)
     contrast = _usual_stroke(raw, noise)
     floor = max(0.15 * contrast, min(2.5 * noise, 0.45 * contrast))
     ink = (raw - np.float32(floor)) * np.float32(1 / max(contrast - floor, 1e-6))
-    return Ink(np.clip(ink, 0, 1, out=ink), paper, dark, contrast, noise)
+    return Ink(np.clip(ink, 0, 1, out=ink), dark, contrast, noise)
 
 
 def _flat_paper(levels: np.ndarray, counts: np.ndarray) -> float | None:
@@ -138,10 +135,13 @@ def otsu(grey: np.ndarray) -> tuple[float, float]:
 
 
 def _coarse(grey: np.ndarray) -> np.ndarray:
-    height, width = grey.shape
-    scale = min(COARSE_SIDE / max(height, width), 1)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+    return resized(grey, min(COARSE_SIDE / max(grey.shape), 1), Image.Resampling.BOX)
+
+
+def resized(grey: np.ndarray, scale: float, how: Image.Resampling) -> np.ndarray:
+    """`grey` (h, w) `scale` times as large, at least one pixel."""
+    size = max(round(grey.shape[1] * scale), 1), max(round(grey.shape[0] * scale), 1)
+    return np.asarray(Image.fromarray(grey).resize(size, how))
 
 
 def _is_dark_on_light(grey: np.ndarray) -> bool:
@@ -151,33 +151,33 @@ def _is_dark_on_light(grey: np.ndarray) -> bool:
     return float((fine**3).sum()) < 0
 
 
-def _on_uneven_paper(grey: np.ndarray, *, dark: bool) -> tuple[np.ndarray, np.ndarray, float]:
-    """The paper, how far `grey` stands off from it, and the paper's grain, for strokes of unknown width.
+def _on_uneven_paper(grey: np.ndarray, *, dark: bool) -> tuple[np.ndarray, float]:
+    """How far `grey` stands off from an uneven paper, and the paper's grain, for strokes of unknown width.
 
     The first window is wider than any stroke; the second fits the strokes that were found with it.
     """
     widest = STROKE_SHARE * min(grey.shape)
-    paper, raw, noise = _stand_off(grey, widest, dark=dark)
+    raw, noise = _stand_off(grey, widest, dark=dark)
     smoothed = noise > GRAINY * _usual_stroke(raw, noise) and min(grey.shape) > 48
     if smoothed:
         grey = ndimage.gaussian_filter(grey, 1.5, mode="nearest")
-        paper, raw, noise = _stand_off(grey, widest, dark=dark)
+        raw, noise = _stand_off(grey, widest, dark=dark)
     found = _widest_stroke(raw, noise)
     if found < widest:
-        paper, raw, noise = _stand_off(grey, found, dark=dark)
+        raw, noise = _stand_off(grey, found, dark=dark)
     # Smoothed grain hangs together in blots, which stand out more than single pixels do.
-    return paper, raw, 1.5 * noise if smoothed else noise
+    return raw, 1.5 * noise if smoothed else noise
 
 
-def _stand_off(grey: np.ndarray, widest: float, *, dark: bool) -> tuple[np.ndarray, np.ndarray, float]:
-    """An uneven paper whose strokes are at most `widest` pixels wide, how far `grey` stands off from it, its grain."""
+def _stand_off(grey: np.ndarray, widest: float, *, dark: bool) -> tuple[np.ndarray, float]:
+    """How far `grey` stands off from a paper whose strokes are at most `widest` pixels wide, and its grain."""
     paper = _uneven_paper(grey, widest, dark=dark)
     # A shadow dims ink and paper by the same factor, so their ratio does not see it.
     raw = 1 - grey / np.maximum(paper, np.float32(0.2) * paper.max()) if dark else grey - paper
     raw -= np.median(raw)
     # Ink lies above the paper's median only, so the grain is measured below it.
     noise = 1.4826 * float(np.median(-raw[raw <= 0]))
-    return paper, np.maximum(raw, 0), noise
+    return np.maximum(raw, 0), noise
 
 
 def _widest_stroke(raw: np.ndarray, noise: float) -> float:

@@ -23,7 +23,7 @@ BAND = 0.15  # a frame keeps within this part of its own box's edges
 
 @dataclass(frozen=True)
 class Pieces:
-    """Connected pieces of ink: `labels` (h, w) int32, 0 for none; row k-1 of the arrays is piece k.
+    """Connected pieces of ink: `labels` (h, w) int, 0 for none; row k-1 of the arrays is piece k.
 
     `boxes` (n, 4): top, bottom, left, right (ends not included); `mass` (n,): ink in pixels.
     """
@@ -49,23 +49,13 @@ class Pieces:
 
 def find_pieces(ink: np.ndarray) -> Pieces:
     """Connected pieces of `ink` (h, w), without those that nowhere reach FIRM."""
-    mask = ink > FAINT
-    labels = np.zeros(ink.shape, np.int32)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if rows.size == 0:
-        return Pieces(labels, np.zeros((0, 4), np.int64), np.zeros(0))
-    top, left = int(rows[0]), int(columns[0])
-    around = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
-    count = ndimage.label(mask[around], EIGHT_NEIGHBOURS, output=labels[around])
-    found, inked = labels[around], ink[around]
-    firm = np.bincount(found[inked > FIRM], minlength=count + 1) > 0
+    labels, count = ndimage.label(ink > FAINT, EIGHT_NEIGHBOURS)
+    firm = np.bincount(labels[ink > FIRM], minlength=count + 1) > 0
     firm[0] = False
-    boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(found)], np.int64)
-    boxes = (boxes + np.array([top, top, left, left]))[firm[1:]]
-    mass = np.bincount(found.ravel(), inked.ravel())[firm]
-    if not firm[1:].all():
-        labels = np.where(firm, firm.cumsum(), 0).astype(np.int32)[labels]
-    return Pieces(labels, boxes, mass)
+    boxes = [(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)]
+    boxes = np.array(boxes, np.int64).reshape(-1, 4)[firm[1:]]
+    mass = np.bincount(labels.ravel(), ink.ravel(), minlength=count + 1)[firm]
+    return Pieces(np.where(firm, firm.cumsum(), 0)[labels], boxes, mass)
 
 
 def remove_lines(ink: np.ndarray) -> np.ndarray:
@@ -78,26 +68,24 @@ def remove_lines(ink: np.ndarray) -> np.ndarray:
     if min(ink.shape) < 48:
         return ink
     spanning = [_spanning(view > TRACE) for view in (ink, ink.T)]
-    if all(found is None for found in spanning):
+    level, upright = spanning[0], spanning[1].T
+    if not (level.any() or upright.any()):
         return ink
-    cleaned, lines = ink.copy(), np.zeros(ink.shape, bool)
-    for view, found in zip((lines, lines.T), spanning, strict=True):
-        if found is not None:
-            view |= found
-    rest = (ink > FIRM) & ~ndimage.binary_dilation(lines, EIGHT_NEIGHBOURS)
+    cleaned = ink.copy()
+    rest = (ink > FIRM) & ~ndimage.binary_dilation(level | upright, EIGHT_NEIGHBOURS)
     for view, written, found in zip((cleaned, cleaned.T), (rest, rest.T), spanning, strict=True):
-        if found is not None and _overhangs(written):
+        if found.any() and _overhangs(written):
             soft = ndimage.binary_dilation(found, ABOVE_AND_BELOW) & (view < FIRM)
             view[found | soft] = 0
     return cleaned
 
 
-def _spanning(mask: np.ndarray) -> np.ndarray | None:
-    """The pixels of `mask` (h, w) bool on thin lines from its left to its right, or None."""
+def _spanning(mask: np.ndarray) -> np.ndarray:
+    """The pixels of `mask` (h, w) bool on thin lines from its left to its right."""
     height, width = mask.shape
     inked = np.flatnonzero(mask.any(0))
     if inked.size < 0.6 * width or inked[-1] - inked[0] + 1 < SPAN * width:
-        return None
+        return np.zeros_like(mask)
     thick = max(3, round(0.025 * min(height, width)))
     thin = mask & ~ndimage.grey_opening(mask.view(np.uint8), (thick + 1, 1)).astype(bool)
     bridged = ndimage.maximum_filter1d(thin.view(np.uint8), 2 * round(0.15 * width) + 1, axis=1, mode="constant")
@@ -118,7 +106,7 @@ def _spanning(mask: np.ndarray) -> np.ndarray | None:
             ends[number] = covered >= 0.5 * length
     if found.sum() >= RULED:
         found |= ends
-    return found[labels] if found.any() else None
+    return found[labels]
 
 
 def _overhangs(rest: np.ndarray) -> bool:
@@ -201,12 +189,7 @@ def _is_frame(pieces: Pieces, index: int) -> bool:
         return False
     # A large 0 keeps to the band too; but its bow leaves no straight run along the very edge.
     dy, dx = max(dy // 3, 1), max(dx // 3, 1)
-    sides = (
-        columns[:dy].any(0),
-        columns[height - dy :].any(0),
-        rows[:, :dx].any(1),
-        rows[:, width - dx :].any(1),
-    )
+    sides = columns[:dy].any(0), columns[height - dy :].any(0), rows[:, :dx].any(1), rows[:, width - dx :].any(1)
     straight = [side.mean() > 0.7 for side in sides]
     across = min(np.array(pieces.labels.shape) - piece.shape) <= BAND * min(piece.shape)
     corner = any(straight[:2]) and any(straight[2:]) and across

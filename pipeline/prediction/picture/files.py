@@ -41,38 +41,30 @@ class Limits:
     max_pixels: int = 60_000_000
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A decoded picture: `grey` (height, width) float32, 0 black … 1 white, and what its file said.
+def decode(source: bytes | Path | str, *, name: str = "the picture", limits: Limits | None = None) -> np.ndarray:
+    """Grey values (h, w) float32, 0 black … 1 white, of a file's bytes or path; `name` is what messages call it.
 
-    `grey` is shrunk by a whole number to at most WORKING_SIDE; `width` and `height` are those of the upright
-    original. Of a moving picture or a file with several pages (`frames` > 1) the first one is taken.
-    """
-
-    grey: np.ndarray
-    name: str
-    format: str
-    mode: str
-    width: int
-    height: int
-    frames: int = 1
-    transparent: bool = False
-
-
-def decode(source: bytes | Path | str, *, name: str | None = None, limits: Limits | None = None) -> Picture:
-    """Decode a file's bytes, or the file at a path; `name` is what messages call it.
-
-    Transparent parts are laid on white when the visible part is dark, on black when it is light. EXIF
-    rotation is applied. Raises DataError for a missing, empty, damaged, unknown or too large file.
+    Shrunk by a whole number to at most WORKING_SIDE. Transparent parts are laid on white when the visible part is dark,
+    on black when it is light. EXIF rotation is applied; of several frames or pages the first is taken. Raises DataError
+    for a missing, empty, damaged, unknown or too large file.
     """
     limits = limits or Limits()
-    name = name or ("the picture" if isinstance(source, bytes) else str(source))
     content = source if isinstance(source, bytes) else _read(Path(source), name, limits)
-    _check_bytes(len(content), name, limits)
+    if not content:
+        raise DataError(f"{name} is empty: a picture was expected, 0 bytes were found; save it again.")
+    if len(content) > limits.max_bytes:
+        raise DataError(
+            f"{name} is too large: at most {limits.max_bytes:,} bytes are allowed, it has more; make the "
+            "picture smaller and try again."
+        )
     try:
         with _libtiff_quiet(content), Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_pixels(image, name, limits)
-            return _decode(image, name)
+            if image.width * image.height > limits.max_pixels:
+                raise DataError(
+                    f"{name} has too many pixels: at most {limits.max_pixels:,} are allowed, {image.width} × "
+                    f"{image.height} were found; make the picture smaller and try again."
+                )
+            return _grey(image)
     except DataError:
         raise
     except Image.UnidentifiedImageError:
@@ -119,49 +111,21 @@ def _read(path: Path, name: str, limits: Limits) -> bytes:
         ) from error
 
 
-def _check_bytes(count: int, name: str, limits: Limits) -> None:
-    if count == 0:
-        raise DataError(f"{name} is empty: a picture was expected, 0 bytes were found; save it again.")
-    if count > limits.max_bytes:
-        raise DataError(
-            f"{name} is too large: at most {limits.max_bytes:,} bytes are allowed, it has more; make the "
-            "picture smaller and try again."
-        )
-
-
-def _check_pixels(image: Image.Image, name: str, limits: Limits) -> None:
-    width, height = image.size
-    if width * height > limits.max_pixels:
-        raise DataError(
-            f"{name} has too many pixels: at most {limits.max_pixels:,} are allowed, {width} × {height} were "
-            "found; make the picture smaller and try again."
-        )
-
-
-def _decode(image: Image.Image, name: str) -> Picture:
-    file_format, mode, frames = image.format or "", image.mode, getattr(image, "n_frames", 1)
-    width, height = image.size
+def _grey(image: Image.Image) -> np.ndarray:
     # A JPEG can be decoded at a half, a quarter or an eighth of its size for a fraction of the work.
     image.draft(None, (WORKING_SIDE, WORKING_SIDE))
     image = ImageOps.exif_transpose(image)
-    if (image.width < image.height) != (width < height):
-        width, height = height, width
-
-    opacity = _opacity(image)
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _many_bits(image)
-    elif opacity is not None:
-        grey = _as_fractions(_shrink(_on_paper(image.convert("RGBA").convert("L"), opacity)))
+        return _many_bits(image)
+    opacity = _opacity(image)
+    if opacity is not None:
+        grey = _shrink(_on_paper(image.convert("RGBA").convert("L"), opacity))
     else:
         small = max(image.size) <= WORKING_SIDE  # a canvas: its four channels become grey in one go
         if image.mode not in ("L", "RGB") and not (small and image.mode == "RGBA"):
             image = image.convert("L" if image.mode == "1" else "RGB")
-        grey = _as_fractions(_shrink(image).convert("L"))
-    return Picture(grey, name, file_format, mode, width, height, frames, opacity is not None)
-
-
-def _as_fractions(image: Image.Image) -> np.ndarray:
-    return np.asarray(image, np.float32) / np.float32(255)
+        grey = _shrink(image).convert("L")
+    return np.asarray(grey, np.float32) / np.float32(255)
 
 
 def _shrink(image: Image.Image) -> Image.Image:
@@ -176,8 +140,7 @@ def _many_bits(image: Image.Image) -> np.ndarray:
         raise ValueError("pixels that are not finite")
     top = values.max()
     ceiling = next((c for c in (1.0, 255.0, 65535.0) if top <= c), top)
-    values = np.clip(values / np.float32(ceiling), 0, 1)
-    return np.asarray(_shrink(Image.fromarray(values)))
+    return np.asarray(_shrink(Image.fromarray(np.clip(values / np.float32(ceiling), 0, 1))))
 
 
 def _opacity(image: Image.Image) -> Image.Image | None:
@@ -194,13 +157,12 @@ def _on_paper(grey: Image.Image, opacity: Image.Image) -> Image.Image:
     A stroke that was cut out is laid on white when it is dark, on black when it is light. Where the visible part is a
     picture of its own, ink and paper, what is missing around it is filled with the nearest pixel of it.
     """
-    seen = np.asarray(opacity) > OPAQUE
-    values = np.asarray(grey)
+    seen, values = np.asarray(opacity) > OPAQUE, np.asarray(grey)
     if seen.mean() > 0.5 and np.ptp(np.percentile(values[seen], (2, 98))) > TWO_TONES:
         nearest = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
         return Image.fromarray(values[tuple(nearest)])
-    weights = np.asarray(opacity, np.float32).ravel()
-    light = float(np.asarray(grey, np.float32).ravel() @ weights) > 127.5 * float(weights.sum())
+    weights = np.asarray(opacity, np.float64)
+    light = (values * weights).sum() > 127.5 * weights.sum()
     paper = Image.new("L", grey.size, 0 if light else 255)
     paper.paste(grey, mask=opacity)
     return paper

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from pipeline.errors import UsageError
+from pipeline.prediction.picture.background import resized
 
 FINE_SIDE = 112  # all is done on a grid of about this side and averaged down at the end
 
@@ -31,6 +33,9 @@ class Style:
     thinnest: float = 2.2 / 28
     thickest: float = 3.5 / 28
     centre: float = 0.5
+
+
+MNIST = Style()
 
 
 def stroke_width(ink: np.ndarray) -> float:
@@ -86,10 +91,9 @@ def _length(profile: np.ndarray) -> float:
     inked = np.flatnonzero(profile > 0.5)
     if inked.size == 0:
         return float(profile.size)
-    first, last = int(inked[0]), int(inked[-1])
-    soft = profile[first - 1] if first > 0 else 0.0
-    soft += profile[last + 1] if last + 1 < profile.size else 0.0
-    return last - first + 1 + float(soft)
+    first, last = inked[[0, -1]]
+    before, after = np.pad(profile, 1)[[first, last + 2]]
+    return float(last - first + 1 + (before + after))
 
 
 def fit(ink: np.ndarray, style: Style) -> tuple[np.ndarray, float]:
@@ -110,9 +114,7 @@ def fit(ink: np.ndarray, style: Style) -> tuple[np.ndarray, float]:
 
 def _scaled(ink: np.ndarray, scale: float) -> np.ndarray:
     """`ink` made `scale` times as large; Pillow averages over what a smaller pixel covers."""
-    size = max(round(ink.shape[1] * scale), 1), max(round(ink.shape[0] * scale), 1)
-    how = Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC
-    return np.clip(np.asarray(Image.fromarray(ink).resize(size, how)), 0, 1)
+    return np.clip(resized(ink, scale, Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC), 0, 1)
 
 
 def _steps(width: float, style: Style, up: int) -> float:
@@ -127,19 +129,12 @@ def _steps(width: float, style: Style, up: int) -> float:
 
 def _thickened(fine: np.ndarray, steps: float) -> np.ndarray:
     """Ink grown by `steps` pixels on all sides, or shrunk by -`steps`, with corners cut to stay round."""
-    combine = np.maximum if steps > 0 else np.minimum
+    move = ndimage.maximum_filter if steps > 0 else ndimage.minimum_filter
     whole = math.ceil(abs(steps))
     grown = np.pad(fine, whole + 1)
     for step in range(whole):
-        part = np.float32(min(abs(steps) - step, 1))
-        inner = grown[1:-1, 1:-1]
-        if step % 2:
-            across = combine(combine(grown[:, :-2], grown[:, 2:]), grown[:, 1:-1])
-            moved = combine(combine(across[:-2], across[2:]), across[1:-1])
-        else:
-            across = combine(grown[1:-1, :-2], grown[1:-1, 2:])
-            moved = combine(combine(across, combine(grown[:-2, 1:-1], grown[2:, 1:-1])), inner)
-        grown[1:-1, 1:-1] = inner + part * (moved - inner)
+        footprint = ndimage.generate_binary_structure(2, 1 + step % 2)  # a cross, then a square
+        grown += np.float32(min(abs(steps) - step, 1)) * (move(grown, footprint=footprint) - grown)
     return grown
 
 

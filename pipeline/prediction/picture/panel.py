@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.prediction.picture.background import otsu
+from pipeline.prediction.picture.background import otsu, resized
 
 COARSE_SIDE = 96
 SMALLEST = 0.15  # of the picture's area: smaller things are no panels
@@ -26,10 +26,7 @@ def find_panel(grey: np.ndarray) -> np.ndarray | None:
     """
     if min(grey.shape) < 48 or float(np.ptp(grey)) < STEP:
         return None
-    height, width = grey.shape
-    scale = COARSE_SIDE / max(height, width)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    coarse = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+    coarse = resized(grey, COARSE_SIDE / max(grey.shape), Image.Resampling.BOX)
     light = coarse > otsu(coarse)[0]
     best, best_area = None, coarse.size + 1
     for side in (light, ~light):
@@ -45,8 +42,8 @@ def find_panel(grey: np.ndarray) -> np.ndarray | None:
     if best is None:
         return None
     inside = ndimage.binary_erosion(best, np.ones((3, 3)), 2, border_value=1)
-    large = np.asarray(Image.fromarray(inside.view(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR))
-    return large > 127
+    mask = Image.fromarray(inside.view(np.uint8) * 255)
+    return np.asarray(mask.resize(grey.shape[::-1], Image.Resampling.BILINEAR)) > 127
 
 
 def crop_to(grey: np.ndarray, panel: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import ndimage
 from pipeline.errors import DataError
 from pipeline.prediction.picture import clean
 from pipeline.prediction.picture.background import Ink, find_ink
-from pipeline.prediction.picture.fit import Style, centre_of_mass, fit
+from pipeline.prediction.picture.fit import MNIST, Style, fit
 from pipeline.prediction.picture.panel import crop_to, find_panel
 
 BLANK = "blank"
@@ -18,6 +19,7 @@ EDGE = "touches the edge"
 THIN = "too thin"
 SEVERAL = "several digits"
 FAINT = "low contrast"
+SURE, NOT_SURE = "sure", "not sure"
 
 SMALLEST_CONTRAST = 0.05  # below, nothing was written that an eye would see
 SOFT_CONTRAST, SMALLEST_RISE = 0.2, 0.52  # below both it is a shade on the paper: pencils have edges
@@ -30,40 +32,29 @@ GAP = 0.08  # of the tallest digit's height: digits of a row are at least this f
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the network will see, and every step that led there.
+    """What the network will see, and what led there.
 
-    `image` (side, side) uint8: bright ink on 0, all 0 when the picture is blank. `grey` (h, w) float32: what
-    was worked on, the panel cut out where one was found. `offset`: row and column of `grey`'s corner in the
-    picture given. `ink`: ink and paper (Ink). `cleaned` (h, w): the ink without ruled lines. `writing`
-    (h, w): without frames, specks and neighbours too. `box`: top, bottom, left, right (ends not included)
-    of the writing in the picture given, or None. `centre`: row and column of `image`'s centre of mass in
-    pixel indices. `stroke`: width of strokes in pixels of `image`, before their weight was changed.
-    `warnings`: what the picture lacks, of BLANK, EDGE, THIN, SEVERAL, FAINT.
+    image (side, side) uint8: bright ink on 0, all 0 when the picture is blank. ink: ink and paper, of the panel where
+    one was found. box: top, bottom, left, right (ends not included) of the writing in the picture given, or None.
+    warnings: what the picture lacks, of BLANK, EDGE, THIN, SEVERAL, FAINT.
     """
 
     image: np.ndarray
-    grey: np.ndarray
-    offset: tuple[int, int]
     ink: Ink
-    cleaned: np.ndarray
-    writing: np.ndarray
     box: tuple[int, int, int, int] | None
-    centre: tuple[float, float]
-    stroke: float
     warnings: tuple[str, ...]
 
 
-def prepare(picture: np.ndarray, style: Style | None = None) -> Prepared:
+def prepare(picture: np.ndarray, style: Style = MNIST) -> Prepared:
     """Find the digit in `picture` (h, w), uint8 or float in [0, 1], and bring it into `style`.
 
     When there are several digits, the main one (the largest, away from the edges) is taken and SEVERAL
     warned of; `split_digits` gives them all. Raises DataError for an array that is no picture.
     """
-    found = _find(picture)
-    return _main(found, _digits(found), style or Style())
+    return prepare_and_split(picture, style)[0]
 
 
-def split_digits(picture: np.ndarray, style: Style | None = None) -> list[Prepared]:
+def split_digits(picture: np.ndarray, style: Style = MNIST) -> list[Prepared]:
     """The digits of a row from left to right, each prepared like a picture of its own.
 
     Digits that touch each other count as one. A blank picture gives an empty list. Raises DataError.
@@ -71,30 +62,46 @@ def split_digits(picture: np.ndarray, style: Style | None = None) -> list[Prepar
     return prepare_and_split(picture, style)[1]
 
 
-def prepare_and_split(picture: np.ndarray, style: Style | None = None) -> tuple[Prepared, list[Prepared]]:
+def prepare_and_split(picture: np.ndarray, style: Style = MNIST) -> tuple[Prepared, list[Prepared]]:
     """What `prepare` and `split_digits` give, for the work of one. Raises DataError."""
-    found, style = _find(picture), style or Style()
-    digits = _digits(found)
-    main = _main(found, digits, style)
+    writing = _find(picture)
+    digits = _digits(writing)
+    if not digits:
+        return Prepared(np.zeros((style.side, style.side), np.uint8), writing.ink, None, (BLANK,)), []
+    main = next(digit for digit in digits if writing.chosen[0] in digit)
+    prepared = _prepared(writing, main, style, several=len(digits) > 1)
     if len(digits) == 1:
-        return main, [main]
-    return main, [_finish(found, digit, style, several=False) for digit in digits]
+        return prepared, [prepared]
+    return prepared, [_prepared(writing, digit, style, several=False) for digit in digits]
+
+
+def verdict(probabilities: np.ndarray, warnings: Sequence[str], *, threshold: float) -> str:
+    """SURE, NOT_SURE, BLANK or SEVERAL for one picture.
+
+    `probabilities` (classes,) of the network, `warnings` of `prepare`. A blank picture and a row of digits
+    have no answer whatever the network says; otherwise the best class must reach `threshold` (0 … 1).
+    """
+    for unanswered in (BLANK, SEVERAL):
+        if unanswered in warnings:
+            return unanswered
+    return SURE if float(np.max(probabilities)) >= threshold else NOT_SURE
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What all digits of a picture share; `chosen` and `main` are numbers of pieces (from 1, 0 for none)."""
+class _Writing:
+    """What all digits of a picture share. offset: row and column of the panel's corner in the picture given.
 
-    grey: np.ndarray
+    cleaned (h, w): the ink without ruled lines; chosen: numbers of its pieces (from 1), the main one first.
+    """
+
     offset: tuple[int, int]
     ink: Ink
     cleaned: np.ndarray
     pieces: clean.Pieces
     chosen: np.ndarray
-    main: int
 
 
-def _find(picture: np.ndarray) -> _Found:
+def _find(picture: np.ndarray) -> _Writing:
     grey, offset = as_grey(picture), (0, 0)
     panel = find_panel(grey)
     if panel is not None:
@@ -103,17 +110,21 @@ def _find(picture: np.ndarray) -> _Found:
     cleaned = clean.remove_lines(ink.ink)
     pieces = clean.find_pieces(cleaned)
     chosen = clean.choose(pieces)
-    if ink.contrast < max(SMALLEST_CONTRAST, NOISE_FACTOR * ink.noise):
+    if chosen.size and _is_blank(ink, cleaned, pieces, chosen[0]):
         chosen = chosen[:0]
-    if chosen.size and ink.contrast < SOFT_CONTRAST and min(grey.shape) > 48:
+    return _Writing(offset, ink, cleaned, pieces, chosen)
+
+
+def _is_blank(ink: Ink, cleaned: np.ndarray, pieces: clean.Pieces, main: int) -> bool:
+    """Whether the main piece is grain, a shade on the paper, or too small to be seen."""
+    if ink.contrast < max(SMALLEST_CONTRAST, NOISE_FACTOR * ink.noise):
+        return True
+    if ink.contrast < SOFT_CONTRAST and min(cleaned.shape) > 48:
         # Grain adds some five of its standard deviations to the rise, a third of them after smoothing.
         grain = 1.6 * ink.noise / ink.contrast
-        if clean.rise(cleaned * (pieces.labels == chosen[0])) - grain < SMALLEST_RISE:
-            chosen = chosen[:0]
-    main = int(chosen[0]) if chosen.size else 0
-    if main and max(pieces.heights[main - 1], pieces.widths[main - 1]) < SMALLEST_SIDE:
-        chosen, main = chosen[:0], 0
-    return _Found(grey, offset, ink, cleaned, pieces, chosen, main)
+        if clean.rise(cleaned * (pieces.labels == main)) - grain < SMALLEST_RISE:
+            return True
+    return max(pieces.heights[main - 1], pieces.widths[main - 1]) < SMALLEST_SIDE
 
 
 def as_grey(picture: np.ndarray) -> np.ndarray:
@@ -134,13 +145,13 @@ def as_grey(picture: np.ndarray) -> np.ndarray:
     return picture.astype(np.float32)
 
 
-def _digits(found: _Found) -> list[np.ndarray]:
+def _digits(writing: _Writing) -> list[np.ndarray]:
     """The chosen pieces of ink grouped into digits, from left to right."""
-    chosen = found.chosen
+    chosen = writing.chosen
     if chosen.size < 2:
         return [chosen] if chosen.size else []
-    heights = found.pieces.heights[chosen - 1]
-    left, right = found.pieces.boxes[chosen - 1, 2], found.pieces.boxes[chosen - 1, 3]
+    heights = writing.pieces.heights[chosen - 1]
+    left, right = writing.pieces.boxes[chosen - 1, 2], writing.pieces.boxes[chosen - 1, 3]
     tallest = int(heights.max())
     tall = np.flatnonzero(heights >= TALL * tallest)
     groups: list[list[int]] = []
@@ -159,49 +170,24 @@ def _digits(found: _Found) -> list[np.ndarray]:
     return [chosen[group] for group in groups]
 
 
-def _main(found: _Found, digits: list[np.ndarray], style: Style) -> Prepared:
-    main = next((digit for digit in digits if found.main in digit), np.zeros(0, np.int64))
-    return _finish(found, main, style, several=len(digits) > 1)
-
-
-def _finish(found: _Found, digit: np.ndarray, style: Style, *, several: bool) -> Prepared:
-    writing = np.zeros_like(found.cleaned)
-    if digit.size == 0:
-        image = np.zeros((style.side, style.side), np.uint8)
-        middle = (style.centre * style.side,) * 2
-        return Prepared(image, found.grey, found.offset, found.ink, found.cleaned, writing, None, middle, 0.0, (BLANK,))
-    boxes = found.pieces.boxes[digit - 1]
-    height, width = found.cleaned.shape
+def _prepared(writing: _Writing, digit: np.ndarray, style: Style, *, several: bool) -> Prepared:
+    """digit: numbers of its pieces. several: whether it stands for a row of digits."""
+    pieces, boxes = writing.pieces, writing.pieces.boxes[digit - 1]
+    height, width = writing.cleaned.shape
     # One pixel more on each side holds the soft edge that lies below the pieces' threshold.
     top, bottom = max(boxes[:, 0].min() - 1, 0), min(boxes[:, 1].max() + 1, height)
     left, right = max(boxes[:, 2].min() - 1, 0), min(boxes[:, 3].max() + 1, width)
     around = np.s_[top:bottom, left:right]
-    writing[around] = found.cleaned[around]
-    if digit.size < len(found.pieces.mass):
-        belongs = np.isin(found.pieces.labels[around], digit)
-        writing[around] *= ndimage.binary_dilation(belongs, clean.EIGHT_NEIGHBOURS)
-    image, stroke = fit(writing[around], style)
-
-    warnings = []
-    if found.pieces.touching()[digit - 1].any():
-        warnings.append(EDGE)
-    if stroke < 0.5 * style.thinnest * style.side:
-        warnings.append(THIN)
-    if several:
-        warnings.append(SEVERAL)
-    if found.ink.contrast < LOW_CONTRAST:
-        warnings.append(FAINT)
-    row, column = found.offset
+    own = writing.cleaned[around]
+    if digit.size < len(pieces.mass):
+        own = own * ndimage.binary_dilation(np.isin(pieces.labels[around], digit), clean.EIGHT_NEIGHBOURS)
+    image, stroke = fit(own, style)
+    lacks = {
+        EDGE: pieces.touching()[digit - 1].any(),
+        THIN: stroke < 0.5 * style.thinnest * style.side,
+        SEVERAL: several,
+        FAINT: writing.ink.contrast < LOW_CONTRAST,
+    }
+    row, column = writing.offset
     box = tuple(int(v) for v in (top + row, bottom + row, left + column, right + column))
-    return Prepared(
-        image,
-        found.grey,
-        found.offset,
-        found.ink,
-        found.cleaned,
-        writing,
-        box,
-        centre_of_mass(image),
-        stroke,
-        tuple(warnings),
-    )
+    return Prepared(image, writing.ink, box, tuple(name for name, lacking in lacks.items() if lacking))

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from pipeline.errors import DataError
 from pipeline.prediction.picture import BLANK, SEVERAL, decode, prepare, split_digits
+from pipeline.prediction.picture.fit import centre_of_mass
 
 
 @settings(deadline=None, max_examples=60)
@@ -50,7 +51,7 @@ def test_real_pictures_are_each_one_digit_of_the_right_form():
     paths = sorted(p for p in HANDWRITING.rglob("*") if p.suffix in (".png", ".bmp"))
     assert len(paths) > 300
     for path in paths:
-        prepared = prepare(decode(path).grey)
+        prepared = prepare(decode(path))
         assert not {BLANK, SEVERAL} & set(prepared.warnings), path
-        assert np.allclose(prepared.centre, 14, atol=0.5), path
+        assert np.allclose(centre_of_mass(prepared.image), 14, atol=0.5), path
         assert prepared.ink.dark == ("light-on-dark" not in path.parent.name), path

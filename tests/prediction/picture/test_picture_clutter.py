@@ -6,6 +6,7 @@ from drawings import WHITE, difference, draw, frame, photo
 from PIL import Image, ImageDraw
 
 from pipeline.prediction.picture import SEVERAL, prepare
+from pipeline.prediction.picture.clean import remove_lines
 
 
 @pytest.mark.parametrize(("inset", "thick"), [(0, 3), (0, 12), (4, 2), (25, 3)])
@@ -36,7 +37,7 @@ def test_ruled_paper(lean):
     lines = np.asarray(page, np.float32) / 255
     prepared = prepare(1 - np.maximum(draw(), lines))
     assert difference(WHITE, prepared) < 0.15
-    assert prepared.ink.ink.sum() > prepared.cleaned.sum() + 500
+    assert prepared.ink.ink.sum() > remove_lines(prepared.ink.ink).sum() + 500
 
 
 def test_squared_paper():
@@ -64,7 +65,8 @@ def test_a_long_thin_stem_is_no_ruled_line(lines):
     for line in lines:
         ImageDraw.Draw(image).line(line, fill=15, width=3)
     prepared = prepare(np.asarray(image))
-    assert prepared.writing.sum() == pytest.approx((np.asarray(image) < 100).sum(), rel=0.05)  # all of the ink
+    kept = remove_lines(prepared.ink.ink).sum()
+    assert kept == pytest.approx((np.asarray(image) < 100).sum(), rel=0.05)  # all of the ink
     lowest = max(y for line in lines for _, y in line)
     assert prepared.box[1] == pytest.approx(lowest, abs=4)
 

@@ -42,15 +42,13 @@ def encoded(image, file_format="PNG", **options):
 )
 def test_each_format_and_mode_gives_the_same_greys(file_format, mode, options):
     picture = decode(encoded(Image.fromarray(STRIPES).convert(mode), file_format, **options))
-    assert picture.format == file_format
-    assert (picture.width, picture.height) == (80, 16)
-    assert picture.grey.dtype == np.float32
-    assert np.allclose(picture.grey[8, [10, 30, 50, 70]], [0, 1 / 3, 2 / 3, 1], atol=0.02)
+    assert picture.dtype == np.float32
+    assert np.allclose(picture[8, [10, 30, 50, 70]], [0, 1 / 3, 2 / 3, 1], atol=0.02)
 
 
 def test_one_bit_a_pixel():
     picture = decode(encoded(Image.fromarray(STRIPES).point(lambda v: 255 * (v > 100)).convert("1")))
-    assert picture.grey[8, [10, 30, 50, 70]].tolist() == [0, 0, 1, 1]
+    assert picture[8, [10, 30, 50, 70]].tolist() == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -60,12 +58,12 @@ def test_one_bit_a_pixel():
 )
 def test_many_bits_a_pixel(values):
     picture = decode(encoded(Image.fromarray(values), "TIFF"))
-    assert np.allclose(picture.grey[8, [10, 30, 50, 70]], [0, 1 / 3, 2 / 3, 1], atol=1e-4)
+    assert np.allclose(picture[8, [10, 30, 50, 70]], [0, 1 / 3, 2 / 3, 1], atol=1e-4)
 
 
 def test_16_bit_png():
     picture = decode(encoded(Image.fromarray(STRIPES.astype(np.uint16) * 257)))
-    assert np.allclose(picture.grey[8, [10, 30, 50, 70]], [0, 1 / 3, 2 / 3, 1], atol=1e-4)
+    assert np.allclose(picture[8, [10, 30, 50, 70]], [0, 1 / 3, 2 / 3, 1], atol=1e-4)
 
 
 @pytest.mark.parametrize(("stroke", "paper"), [(0, 1.0), (255, 0.0)])
@@ -74,9 +72,8 @@ def test_transparent_paper_becomes_what_the_stroke_stands_out_from(stroke, paper
     image[..., :3] = 130  # what a program left behind under full transparency must not show
     image[5:15, 8:12] = (stroke, stroke, stroke, 255)
     picture = decode(encoded(Image.fromarray(image)))
-    assert picture.transparent
-    assert picture.grey[0, 0] == paper
-    assert picture.grey[10, 10] == stroke / 255
+    assert picture[0, 0] == paper
+    assert picture[10, 10] == stroke / 255
 
 
 @pytest.mark.parametrize("margin", [1, 3])
@@ -89,8 +86,7 @@ def test_a_transparent_margin_around_ink_and_paper_is_paper(margin, paper, ink):
     opacity.paste(255, (margin, margin, 60 - margin, 60 - margin))
     cut.putalpha(opacity)
     found = decode(encoded(cut))
-    assert found.transparent
-    np.testing.assert_array_equal(found.grey, decode(encoded(whole)).grey)
+    np.testing.assert_array_equal(found, decode(encoded(whole)))
 
 
 def test_transparent_colour_of_a_palette():
@@ -99,9 +95,8 @@ def test_transparent_colour_of_a_palette():
     image.paste(0, (8, 5, 12, 15))
     for file_format in ("PNG", "GIF"):
         picture = decode(encoded(image, file_format, transparency=1))
-        assert picture.transparent
-        assert picture.grey[0, 0] == 1
-        assert picture.grey[10, 10] == 0
+        assert picture[0, 0] == 1
+        assert picture[10, 10] == 0
 
 
 def test_exif_rotation_is_applied():
@@ -110,31 +105,27 @@ def test_exif_rotation_is_applied():
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90° clockwise: the left side comes to the top
     picture = decode(encoded(image, "JPEG", exif=exif, quality=95))
-    assert (picture.width, picture.height) == (20, 40)
-    assert picture.grey.shape == (40, 20)
-    assert picture.grey[2].max() < 0.1
-    assert picture.grey[-2].min() > 0.9
+    assert picture.shape == (40, 20)
+    assert picture[2].max() < 0.1
+    assert picture[-2].min() > 0.9
 
 
 def test_the_first_of_several_frames():
     first, second = Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 255)
     picture = decode(encoded(first, "GIF", save_all=True, append_images=[second]))
-    assert picture.frames == 2
-    assert picture.grey.max() == 0
+    assert picture.max() == 0
 
 
 def test_large_pictures_are_shrunk_evenly():
     picture = decode(encoded(Image.fromarray(STRIPES).resize((1600, 320), Image.Resampling.NEAREST)))
-    assert (picture.width, picture.height) == (1600, 320)
-    assert picture.grey.shape == (46, 229)  # by 7, the smallest whole number that leaves 256 or fewer
-    assert np.allclose(picture.grey[20, [28, 85, 142, 200]], [0, 1 / 3, 2 / 3, 1], atol=0.01)
+    assert picture.shape == (46, 229)  # by 7, the smallest whole number that leaves 256 or fewer
+    assert np.allclose(picture[20, [28, 85, 142, 200]], [0, 1 / 3, 2 / 3, 1], atol=0.01)
 
 
 def test_a_path_is_read_and_its_folder_left_as_it_was(tmp_path):
     path = tmp_path / "seven.png"
     path.write_bytes(encoded(Image.fromarray(STRIPES)))
-    assert decode(path).name == str(path)
-    assert np.array_equal(decode(str(path)).grey, decode(path.read_bytes()).grey)
+    assert np.array_equal(decode(str(path)), decode(path.read_bytes()))
     assert [p.name for p in tmp_path.iterdir()] == ["seven.png"]
 
 
@@ -192,7 +183,7 @@ def test_too_many_bytes(tmp_path):
     for source in (WHOLE, path):
         with pytest.raises(DataError, match=f"at most {len(WHOLE) - 1:,} bytes are allowed"):
             decode(source, limits=limits)
-    assert decode(WHOLE, limits=Limits(max_bytes=len(WHOLE))).width == 300
+    assert decode(WHOLE, limits=Limits(max_bytes=len(WHOLE))).shape[1] == 150
 
 
 def test_a_float_that_is_not_finite():

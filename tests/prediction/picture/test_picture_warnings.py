@@ -5,13 +5,10 @@ import pytest
 from drawings import WHITE, difference, draw
 
 from pipeline.prediction.picture import BLANK, EDGE, FAINT, SEVERAL, THIN, prepare, split_digits
-from pipeline.prediction.picture.fit import centre_of_mass
 
 
 def test_no_warning_for_a_good_drawing():
     assert WHITE.warnings == ()
-    assert WHITE.writing.shape == WHITE.cleaned.shape == WHITE.ink.ink.shape == WHITE.grey.shape
-    assert WHITE.centre == centre_of_mass(WHITE.image)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
