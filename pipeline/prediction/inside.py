@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.nn.layers import ACTIVATIONS, Conv2D, Dense, Layer
+from pipeline.nn.layers import ACTIVATIONS, Conv2D, Dense
 from pipeline.nn.layers.blocks import from_blocks
 from pipeline.nn.network import PREDICT_ROWS, Network
 from pipeline.nn.workspace import Pass
@@ -139,16 +139,18 @@ def _gradients(network: Network, image: np.ndarray, units: list[int]) -> np.ndar
 
 
 def _feature_maps(network: Network, image: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
+    """After each convolution, and its activation where one follows."""
     ctx, found = Pass(), []
     x = network.to_numbers(image[None], ctx)
-    followed: list[Layer | None] = [*network.layers[1:], None]
-    name = None
-    for layer, after in zip(network.layers, followed, strict=True):
+    for layer, before in zip(network.layers, [None, *network.layers], strict=False):
         x, _ = layer.forward(x, ctx)
-        name = layer.describe() if isinstance(layer, Conv2D) else name
-        if name and not isinstance(after, ACTIVATIONS):
-            maps = from_blocks(x, layer, ctx)[0]
-            strongest = np.sort(np.argsort(-maps.mean(axis=(1, 2)), kind="stable")[:MOST_MAPS])
-            found.append((name, maps[strongest].copy()))
-            name = None
+        if isinstance(layer, ACTIVATIONS) and isinstance(before, Conv2D):
+            name, _ = found.pop()
+        elif isinstance(layer, Conv2D):
+            name = layer.describe()
+        else:
+            continue
+        maps = from_blocks(x, layer, ctx)[0]
+        strongest = np.sort(np.argsort(-maps.mean(axis=(1, 2)), kind="stable")[:MOST_MAPS])
+        found.append((name, maps[strongest].copy()))
     return tuple(found)

@@ -65,16 +65,12 @@ class Reader:
 
     def answers(self, images: np.ndarray, warnings: Sequence[Sequence[str]]) -> list[Answer]:
         """What the networks say of each of images (n, side, side), with the warnings of its preparation."""
-        return [
-            Answer(
-                image=image,
-                warnings=tuple(lacks),
-                labels=self.labels,
-                probabilities=probabilities,
-                verdict=picture.verdict(probabilities, lacks, threshold=self.threshold),
-            )
-            for image, lacks, probabilities in zip(images, warnings, self.probabilities(images), strict=True)
-        ]
+        answers = []
+        for image, lacks, probabilities in zip(images, warnings, self.probabilities(images), strict=True):
+            said = {"probabilities": probabilities, "labels": self.labels, "warnings": tuple(lacks)}
+            verdict = picture.verdict(probabilities, lacks, threshold=self.threshold)
+            answers.append(Answer(image=image, verdict=verdict, **said))
+        return answers
 
     def saliency(self, answer: Answer) -> np.ndarray:
         """(side, side) from −1 to 1: what spoke for the first answer against the second, the mean over the networks."""

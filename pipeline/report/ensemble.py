@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.evaluation.scores import EnsembleSummary, Score
 from pipeline.evaluation.statistics import mean_interval
 from pipeline.report.figures import WIDTH, canvas
-from pipeline.report.tables import csv_text
+from pipeline.report.tables import csv_text, plain_table
 from pipeline.report.wording import SAMPLE_WARNING
 
 if TYPE_CHECKING:
@@ -52,12 +52,10 @@ def sentences(run: EnsembleSummary) -> list[str]:
 
 def ensemble_terminal(run: EnsembleSummary) -> Group:
     """The table and its sentences for `rich.console.Console.print`."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = plain_table()
     for name in HEAD:
         table.add_column(name, justify="right" if name else "left", overflow="fold")
     for line in lines(run.scores):

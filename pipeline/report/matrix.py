@@ -11,6 +11,7 @@ from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.evaluation.statistics import Comparison, cell_estimates
 from pipeline.report.page_tables import ladder_table
 from pipeline.report.summary import claim, verdicts
+from pipeline.report.tables import plain_table
 from pipeline.report.wording import SAMPLE_WARNING, cell_text, notes, power_notes
 
 if TYPE_CHECKING:
@@ -35,13 +36,11 @@ def terminal_matrix(
     findings: of the honesty checks, by trained row. attacks: which of the grid's conditions are attacks.
     width: columns of the terminal; where a cell does not fit beside its interval, the interval goes below it.
     """
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     on_clean = [one for one in comparisons if one.condition == "clean"]
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table = plain_table()
     table.add_column("", no_wrap=True)
     for name in grid.trained:
         table.add_column(Text(name), justify="right", overflow="fold")
@@ -71,11 +70,9 @@ def terminal_matrix(
 
 
 def _ladders(ladders: Ladders) -> list:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table = plain_table()
     for name in ("ε, no pixel changes by more", *ladders.trained.tolist()):
         table.add_column(Text(name), justify="right", overflow="fold")
     lines = ladder_table(ladders)

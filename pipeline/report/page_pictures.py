@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,17 +24,6 @@ STRIP = 10  # pictures for each condition
 LARGEST_SIDE = 64  # pixels: larger pictures are made smaller, for the page's sake
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """row: of the holdout. picture: a data URI. likely: the three most probable classes, each with its share."""
-
-    row: int
-    picture: str
-    true: str
-    said: str
-    likely: list[tuple[str, float]]
-
-
 def data_uri(picture: np.ndarray) -> str:
     """A grey picture (height, width) uint8 as a PNG inside an address, at most LARGEST_SIDE high."""
     from PIL import Image
@@ -48,19 +37,20 @@ def data_uri(picture: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def worst_mistakes(run: RunData, trained: int) -> list[Mistake]:
-    """The clean holdout rows that the averaged networks got wrong, those first whose true class seemed least likely."""
-    rows = run.rows
-    probabilities = rows.averaged[trained]
-    worst = surest_mistakes(probabilities, rows.labels, MISTAKES)
+def worst_mistakes(run: RunData, trained: int) -> list[dict[str, Any]]:
+    """The clean holdout rows that the averaged networks got wrong, those first whose true class seemed least likely.
+
+    Each with its row, the picture as a data URI, its true class, and the three likeliest classes with their shares.
+    """
+    rows, names = run.rows, [str(name) for name in run.rows.classes]
     pictures = dict(zip(rows.pictured.tolist(), rows.images, strict=True))
-    found = []
-    for row in worst.tolist():
-        order = np.argsort(-probabilities[row], kind="stable")[:3]
-        likely = [(str(rows.classes[place]), float(probabilities[row, place])) for place in order]
-        true = str(rows.classes[rows.labels[row]])
-        found.append(Mistake(row, data_uri(pictures[row]), true, likely[0][0], likely))
-    return found
+    records = []
+    for row in surest_mistakes(rows.averaged[trained], rows.labels, MISTAKES).tolist():
+        shares = rows.averaged[trained][row]
+        likely = [(names[place], float(shares[place])) for place in np.argsort(-shares, kind="stable")[:3]]
+        picture, true = data_uri(pictures[row]), names[rows.labels[row]]
+        records.append({"row": row, "picture": picture, "true": true, "said": likely[0][0], "likely": likely})
+    return records
 
 
 def strips(run: RunData, names: Sequence[str]) -> dict[str, str]:

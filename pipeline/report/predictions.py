@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.evaluation.statistics import wilson_interval
+from pipeline.report.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,11 +40,9 @@ def as_csv(rows: Sequence[Row], fields: Sequence[str]) -> str:
 
 def as_table(rows: Sequence[Row]) -> Table:
     """For the terminal; a picture without an answer (blank, several digits) gets none."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table = plain_table()
     table.add_column("picture", overflow="fold")
     for name, justify in (("class", "right"), ("", "right"), ("second", "right"), ("", "right"), ("verdict", "left")):
         table.add_column(name, justify=justify, no_wrap=True)
@@ -97,16 +98,11 @@ def _share(right: np.ndarray) -> str:
 
 def _confusion(rows: Sequence[Row], truths: Sequence[object], labels: Sequence[object]) -> list[str]:
     """Lines of the matrix: true labels down, predicted ones across, "·" for none."""
-    place = {label: index for index, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), int)
-    for row, truth in zip(rows, truths, strict=True):
-        counts[place[truth], place[row["label"]]] += 1
-    cells = [[str(n) if n else "·" for n in line] for line in counts]
-    width = 2 + max(len(text) for text in [*map(str, labels), *(cell for line in cells for cell in line)])
-    lines = ["true ↓  read →", " " * width + "".join(str(label).rjust(width) for label in labels)]
-    for label, line in zip(labels, cells, strict=True):
-        lines.append(str(label).rjust(width) + "".join(cell.rjust(width) for cell in line))
-    return lines
+    counts = Counter((truth, row["label"]) for row, truth in zip(rows, truths, strict=True))
+    cells = [[str(counts[truth, said] or "·") for said in labels] for truth in labels]
+    width = 2 + max(len(text) for text in [*map(str, labels), *itertools.chain(*cells)])
+    lines = [["", *labels], *([label, *line] for label, line in zip(labels, cells, strict=True))]
+    return ["true ↓  read →", *("".join(str(cell).rjust(width) for cell in line) for line in lines)]
 
 
 def _printable(path: str) -> str:

@@ -49,10 +49,16 @@ def terminal_report(
     return Group(*parts)
 
 
-def _accuracy_tables(grid: Grid, width: int) -> list[Table]:
-    """The table, cut into several of the same rows where its columns do not fit side by side."""
+def plain_table() -> Table:
+    """A table for the terminal with a line below its head."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+
+    return Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+
+
+def _accuracy_tables(grid: Grid, width: int) -> list[Table]:
+    """The table, cut into several of the same rows where its columns do not fit side by side."""
     from rich.text import Text
 
     cells = [[cell_text(cell) for cell in row] for row in cell_estimates(grid)]
@@ -60,30 +66,29 @@ def _accuracy_tables(grid: Grid, width: int) -> list[Table]:
 
     def widths(between: str) -> list[int]:
         """Columns of the terminal that each condition takes, the gap on its left included."""
-        texts = [[between.join(cell).split("\n") for cell in column] for column in zip(*cells, strict=True)]
         return [
-            2 + max(len(name), *(len(line) for text in column for line in text))
-            for name, column in zip(grid.conditions, texts, strict=True)
+            2 + max(len(line) for text in (name, *map(between.join, column)) for line in text.split("\n"))
+            for name, column in zip(grid.conditions, zip(*cells, strict=True), strict=True)
         ]
 
     between = " " if sum(widths(" ")) <= room else "\n"
-    blocks: list[list[int]] = [[]]
-    taken = widths(between)
-    for column in range(len(grid.conditions)):
-        if blocks[-1] and sum(taken[other] for other in (*blocks[-1], column)) > room:
+    blocks: list[list[int]] = []
+    left = -1
+    for column, taken in enumerate(widths(between)):
+        left -= taken
+        if left < 0:
             blocks.append([])
+            left = room - taken
         blocks[-1].append(column)
-
     tables = []
     for block in blocks:
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
-        table.add_column("")
+        tables.append(plain_table())
+        tables[-1].add_column("")
         for column in block:
             # Folding, because an ellipsis would swallow digits.
-            table.add_column(Text(grid.conditions[column]), justify="right", overflow="fold")
+            tables[-1].add_column(Text(grid.conditions[column]), justify="right", overflow="fold")
         for name, row in zip(grid.trained, cells, strict=True):
-            table.add_row(Text(name), *(between.join(row[column]) for column in block))
-        tables.append(table)
+            tables[-1].add_row(Text(name), *(between.join(row[column]) for column in block))
     return tables
 
 

@@ -26,14 +26,11 @@ def answers(choice: Choice, givens: list[Given], *, explain: bool) -> list[dict[
         result = {"model": choice.name, **answer.fields()}
         result |= {"classes": choice.labels, "probabilities": answer.probabilities.tolist()}
         if explain:
+            saliency = np.round(reader.saliency(answer).astype(float), 3).ravel().tolist()
             box = given.prepared.box if given.prepared else None
-            result |= {
-                "side": choice.side,
-                "seen": as_bytes(given.image),
-                "saliency": np.round(reader.saliency(answer).astype(float), 3).ravel().tolist(),
-                "size": None if given.grey is None else list(given.grey.shape),
-                "box": list(box) if box else None,
-            }
+            size = None if given.grey is None else given.grey.shape
+            result |= {"side": choice.side, "seen": as_bytes(given.image), "saliency": saliency}
+            result |= {"size": size, "box": box}
         results.append(result)
     return results
 
@@ -75,12 +72,7 @@ def see_inside(choice: Choice, image: np.ndarray, label: int | None, gallery: Ga
         "for": parts(seen.spoke_for),
         "against": parts(seen.against),
         "maps": [
-            {
-                "layer": name,
-                "height": maps.shape[1],
-                "width": maps.shape[2],
-                "pixels": [_stretched(one) for one in maps],
-            }
+            {"layer": name, "height": maps.shape[1], "width": maps.shape[2], "pixels": list(map(_stretched, maps))}
             for name, maps in seen.maps
         ],
         "nearest": [] if gallery is None else shown(gallery.nearest(image, NEAREST)),

@@ -44,7 +44,6 @@ class Given:
 
 def read_json(body: bytes) -> Any:
     """The body's JSON value. Raises UsageError for what is no JSON, and for NaN and Infinity."""
-
     if not body.strip():
         raise UsageError("The body is empty: send a picture, as /api/openapi.json says.")
     if body.count(b",") > MOST_VALUES:
@@ -68,15 +67,20 @@ def read_object(body: bytes, allowed: tuple[str, ...]) -> dict[str, Any]:
     value = read_json(body)
     if not isinstance(value, dict):
         raise UsageError(f"The body must be a JSON object with {', '.join(allowed)}, found {kind(value)}.")
+    _only(value, allowed)
+    return value
+
+
+def _only(value: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
     for key in value:
         if key not in allowed:
             raise UsageError(f"The body holds the key {key[:40]!r}; allowed are {', '.join(allowed)}.")
-    return value
 
 
 def split_body(body: bytes, is_json: bool, query: Mapping[str, str], allowed: tuple[str, ...]) -> tuple[Any, dict]:
     """The picture (bytes, text or array) and the options that came with it. Raises UsageError."""
-    options: dict[str, Any] = {key: _from_query(value) for key, value in query.items() if key in allowed}
+    words = {"true": True, "1": True, "false": False, "0": False}
+    options: dict[str, Any] = {key: words.get(value, value) for key, value in query.items() if key in allowed}
     if not is_json:
         return body, options
     value = read_json(body)
@@ -84,14 +88,8 @@ def split_body(body: bytes, is_json: bool, query: Mapping[str, str], allowed: tu
         return value, options
     if "image" not in value:
         raise UsageError('The body must hold "image": a data URL, or an array of numbers.')
-    for key in value:
-        if key != "image" and key not in allowed:
-            raise UsageError(f"The body holds the key {key[:40]!r}; allowed are image, {', '.join(allowed)}.")
+    _only(value, ("image", *allowed))
     return value.pop("image"), options | value
-
-
-def _from_query(text: str) -> Any:
-    return {"true": True, "1": True, "false": False, "0": False}.get(text, text)
 
 
 def truth(options: Mapping[str, Any], name: str) -> bool:

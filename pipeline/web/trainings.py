@@ -50,10 +50,10 @@ def settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name, (type_, low, high, default) in SETTINGS.items():
         value = plain(values.get(name, default))
-        whole = type_ is int
-        settings[name] = (
-            whole_number(name, value, at_least=low, at_most=high) if whole else within(name, value, low, high)
-        )
+        if type_ is int:
+            settings[name] = whole_number(name, value, at_least=low, at_most=high)
+        else:
+            settings[name] = within(name, value, low, high)
     settings["optimizer"] = one_of("optimizer", plain(values.get("optimizer", "adam")), OPTIMIZERS)
     sigmas = values.get("sigmas", list(SIGMAS))
     if not isinstance(sigmas, list) or len(sigmas) not in (1, 2) or len(set(map(plain, sigmas))) < len(sigmas):

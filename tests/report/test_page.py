@@ -160,13 +160,13 @@ def test_a_cross_validation_shows_the_pictures_of_its_surest_mistakes(runs, tmp_
     assert run.shown == place
     shown = worst_mistakes(run, place)
     wrong = run.rows.averaged[place].argmax(axis=1) != run.rows.labels
-    assert len(shown) == min(12, wrong.sum()) and all(wrong[one.row] for one in shown)
+    assert len(shown) == min(12, wrong.sum()) and all(wrong[one["row"]] for one in shown)
     monkeypatch.chdir(tmp_path)
     train = dataset.load().train
     with np.load(runs["folds"] / "out_of_fold.npz") as arrays:
         rows = arrays["rows"]
-    assert [one.picture for one in shown] == [data_uri(train.images[rows[one.row]]) for one in shown]
-    assert [one.true for one in shown] == [str(train.classes[train.labels[rows[one.row]]]) for one in shown]
+    assert [one["picture"] for one in shown] == [data_uri(train.images[rows[one["row"]]]) for one in shown]
+    assert [one["true"] for one in shown] == [str(train.classes[train.labels[rows[one["row"]]]]) for one in shown]
 
 
 def test_a_searchs_page_has_its_best_trials_and_its_figures(runs):
