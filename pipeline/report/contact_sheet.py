@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.augment.pixels import as_floats
 from pipeline.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def draw_copies(
 
     The copies lie one after the other, so a change that concerns the first part of a batch shows in the first draws.
     """
-    batch = np.tile(as_floats(images), (draws, 1, 1))
+    batch = np.tile(images * np.float32(1 / 255), (draws, 1, 1))
     changed = np.clip(augment(batch, rng=rng), 0, 1)  # noise that a recipe does not clip: a picture can't show it
     return np.rint(255 * changed).astype(np.uint8).reshape(draws, *images.shape)
 

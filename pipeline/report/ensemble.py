@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.evaluation.scores import EnsembleSummary, Score
 from pipeline.evaluation.statistics import mean_interval
 from pipeline.report.figures import WIDTH, canvas
-from pipeline.report.tables import csv_text, plain_table
+from pipeline.report.tables import csv_text, markdown_table, plain_table
 from pipeline.report.wording import SAMPLE_WARNING
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def ensemble_terminal(run: EnsembleSummary) -> Group:
 def ensemble_markdown(run: EnsembleSummary) -> str:
     """The same as Markdown."""
     parts = [f"**{SAMPLE_WARNING}**\n"] if run.sample else []
-    parts += [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
-    parts += [f"| {' | '.join(line)} |" for line in lines(run.scores)]
-    parts += [f"\n{sentence}" for sentence in sentences(run)]
+    parts += [*markdown_table(HEAD, lines(run.scores)), *(f"\n{sentence}" for sentence in sentences(run))]
     return "\n".join(parts) + "\n"
 
 

@@ -97,26 +97,22 @@ def markdown_report(grid: Grid, comparisons: Sequence[Comparison], *, data: str,
     cells = [[" ".join(cell_text(cell)) for cell in row] for row in cell_estimates(grid)]
     lines = [f"**{SAMPLE_WARNING}**", ""] if sample else []
     lines += [f"**{TITLE}**", ""]
-    lines += _markdown_table(
+    lines += markdown_table(
         ("", *grid.conditions), [(name, *row) for name, row in zip(grid.trained, cells, strict=True)]
     )
-    lines += ["", *_bullets(notes(grid, data))]
+    lines += ["", *(f"- {line}" for line in notes(grid, data))]
     for condition, rows in verdict_rows(comparisons).items():
         lines += ["", f"**Tested on {condition}: against {comparisons[0].baseline}**", ""]
-        lines += _markdown_table(VERDICT_HEAD, rows)
-    lines += ["", *_bullets(claim_notes(comparisons))]
+        lines += markdown_table(VERDICT_HEAD, rows)
+    lines += ["", *(f"- {line}" for line in claim_notes(comparisons))]
     return "\n".join(lines) + "\n"
 
 
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
     return [line(head), line(["---"] * len(head)), *map(line, rows)]
-
-
-def _bullets(lines: Sequence[str]) -> list[str]:
-    return [f"- {line}" for line in lines]
 
 
 def table_csv(grid: Grid) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,21 +102,13 @@ class Corrections:
         """A connection of its own for each use, because a connection belongs to one thread."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
-        except (sqlite3.Error, OSError) as error:
-            raise self._fault(error) from error
-        try:
-            with database:
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as database, database:
                 database.execute(SCHEMA)
                 if len(database.execute("SELECT name FROM pragma_table_info('corrections')").fetchall()) < 7:
                     database.execute("ALTER TABLE corrections ADD COLUMN visitor TEXT")
                 yield database
-        except sqlite3.Error as error:
-            raise self._fault(error) from error
-        finally:
-            database.close()
-
-    def _fault(self, error: Exception) -> StorageError:
-        return StorageError(
-            f"{self.path} could not be used ({error}): check its permissions and the free space; nothing was changed."
-        )
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"{self.path} could not be used ({error}): check its permissions and the free space; nothing was "
+                "changed."
+            ) from error

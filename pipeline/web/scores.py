@@ -32,9 +32,7 @@ def score(models: Models, kept: Sequence[Kept]) -> dict[str, Any]:
     for choice in models.by_name.values():
         said = choice.probabilities(images).argmax(axis=1) if labels else []
         right = sum(str(choice.labels[place]) == label for place, label in zip(said, labels, strict=True))
-        estimate = wilson_interval(right, len(labels)) if labels else None
-        share, low, high = (estimate.value, estimate.low, estimate.high) if estimate else (None, None, None)
-        scores.append(
-            {"model": choice.name, "sigma": choice.sigma, "right": right, "share": share, "low": low, "high": high}
-        )
+        share, low, high = wilson_interval(right, len(labels)) if labels else (None, None, None)
+        interval = {"share": share, "low": low, "high": high}
+        scores.append({"model": choice.name, "sigma": choice.sigma, "right": right, **interval})
     return {"count": len(labels), "note": NOTE, "models": scores, "latest": latest}

@@ -13,7 +13,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from pipeline.errors import UsageError
 from pipeline.report.figures import Series, accuracy_figure, noise_figure, save_figure
 from pipeline.report.style import look
 
@@ -59,11 +58,6 @@ def test_conditions_out_of_order_are_drawn_in_order(make_grid):
     line = figure.axes[0].containers[0].lines[0]
     assert line.get_xdata() == pytest.approx(SIGMAS)
     assert line.get_ydata() == pytest.approx([14.9, 25.9, 51.9, 93.5, 98.4])
-
-
-def test_each_condition_needs_its_sigma(make_grid):
-    with pytest.raises(UsageError, match="one σ for each of the grid's 5 test conditions, found 2"):
-        noise_figure(make_grid(), (0, 0.1), data="digits")
 
 
 def test_intervals_end_where_accuracy_ends():
