@@ -61,9 +61,8 @@ def find_pieces(ink: np.ndarray) -> Pieces:
 def remove_lines(ink: np.ndarray) -> np.ndarray:
     """`ink` without thin lines that run through the whole picture, ruled or squared.
 
-    A line may lean a little and be broken where a stroke crosses it; what is thicker than the line, the
-    crossing stroke, stays. A line reaches beyond the writing on both sides: the top bar of a 7 that fills
-    its picture does not, and stays as well.
+    A line may lean a little; a stroke that crosses it stays. A line reaches beyond the writing on both sides: the top
+    bar of a 7 that fills its picture does not, and stays as well.
     """
     if min(ink.shape) < 48:
         return ink

@@ -97,11 +97,8 @@ def _length(profile: np.ndarray) -> float:
 
 
 def fit(ink: np.ndarray, style: Style) -> tuple[np.ndarray, float]:
-    """Bring the cropped `ink` (h, w) float32 in [0, 1] into `style`.
-
-    Returns the picture (side, side) uint8 and the width that strokes would have had in it, in pixels, had
-    their weight not been changed.
-    """
+    """The cropped `ink` (h, w) float32 in [0, 1] as a picture (side, side) uint8 of that style, and the width in pixels
+    that strokes would have had in it, had their weight not been changed."""
     up = max(round(FINE_SIDE / style.side), 1)
     longer, length = style.box * style.side * up, extent(ink)
     fine = _scaled(ink, longer / length)

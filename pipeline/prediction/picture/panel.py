@@ -20,9 +20,8 @@ STEP = 0.12  # grey levels (0 … 1) between panel and surroundings
 def find_panel(grey: np.ndarray) -> np.ndarray | None:
     """The smallest rectangle of its own brightness that has something written on it, if there is one.
 
-    Returns a mask (h, w) bool on `grey`'s pixels, a little inside the rectangle's outline, or None. A
-    rectangle may lean by up to 12 degrees; at most two opposite sides may leave the picture, since a
-    shadow's edge does that too.
+    A mask (h, w) bool, a little inside the rectangle's outline, or None. A rectangle may lean by up to 12 degrees;
+    at most two opposite sides may leave the picture, since a shadow's edge does that too.
     """
     if min(grey.shape) < 48 or float(np.ptp(grey)) < STEP:
         return None

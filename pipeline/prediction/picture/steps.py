@@ -46,19 +46,15 @@ class Prepared:
 
 
 def prepare(picture: np.ndarray, style: Style = MNIST) -> Prepared:
-    """Find the digit in `picture` (h, w), uint8 or float in [0, 1], and bring it into `style`.
+    """The digit in `picture` (h, w), uint8 or float in [0, 1], in `style`. Raises DataError for an array that is none.
 
-    When there are several digits, the main one (the largest, away from the edges) is taken and SEVERAL
-    warned of; `split_digits` gives them all. Raises DataError for an array that is no picture.
+    Of several digits the main one (the largest, away from the edges) is taken, and SEVERAL warned of.
     """
     return prepare_and_split(picture, style)[0]
 
 
 def split_digits(picture: np.ndarray, style: Style = MNIST) -> list[Prepared]:
-    """The digits of a row from left to right, each prepared like a picture of its own.
-
-    Digits that touch each other count as one. A blank picture gives an empty list. Raises DataError.
-    """
+    """The digits of a row from left to right, those that touch as one; none of a blank picture. Raises DataError."""
     return prepare_and_split(picture, style)[1]
 
 
@@ -76,11 +72,8 @@ def prepare_and_split(picture: np.ndarray, style: Style = MNIST) -> tuple[Prepar
 
 
 def verdict(probabilities: np.ndarray, warnings: Sequence[str], *, threshold: float) -> str:
-    """SURE, NOT_SURE, BLANK or SEVERAL for one picture.
-
-    `probabilities` (classes,) of the network, `warnings` of `prepare`. A blank picture and a row of digits
-    have no answer whatever the network says; otherwise the best class must reach `threshold` (0 … 1).
-    """
+    """BLANK or SEVERAL where `prepare` warned so; else SURE where the best of probabilities (classes,) reaches the
+    threshold (0 … 1), NOT_SURE where none does."""
     for unanswered in (BLANK, SEVERAL):
         if unanswered in warnings:
             return unanswered
