@@ -269,12 +269,12 @@ class Ledger:
             self.folder.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
             yield connection
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-            raise
         except (sqlite3.Error, OSError, UnicodeError) as error:
+            if connection is not None and isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise  # of the statement, not of the file
             with suppress(OSError):  # SQLite's word for a full disk is "disk I/O error"
                 full = shutil.disk_usage(self.folder).free < NEEDED_BYTES
-            reason = "No space left on device" if full else error
+            reason = "No space left on device" if full else " ".join(str(error).split())[:200]
             raise StorageError(
                 f"{self.path} could not be used ({reason}): free some space, check its permissions, or move "
                 f"it away if it is damaged (a new one is then begun)."
