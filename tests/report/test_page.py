@@ -250,6 +250,8 @@ NO_ARCHIVE = b"PK\x03\x04 no archive"
     [
         ("compare", "run.json", b"{", "cannot be read"),
         ("compare", "run.json", b"[]", "does not hold what a run writes"),
+        ("compare", "run.json", b'{"seed": NaN}', "cannot be read"),
+        ("main", "run.json", b'{"seed": 1e999}', "cannot be read"),
         ("compare", "run.json", b'{"kind": "compare"}', "is incomplete"),
         ("tune", "run.json", b'{"kind": "tune"}', "is incomplete"),
         ("folds", "run.json", b'{"kind": "folds"}', "is incomplete"),

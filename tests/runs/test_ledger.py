@@ -267,6 +267,36 @@ def test_a_damaged_file_is_named(ledger):
         ledger.start_run("a", record_of(), "c")
 
 
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ("UPDATE runs SET data_rows = 'many'", "data_rows"),
+        ("UPDATE runs SET recipe = '[1]'", "recipe"),
+        ("UPDATE runs SET results = 'no JSON'", "results"),
+        ("""UPDATE runs SET results = '{"holdout": {"accuracy": "high"}}'""", "results"),
+        ("UPDATE runs SET id = '../a'", "id"),
+        ("ALTER TABLE runs RENAME COLUMN command TO odd", "command"),
+        ("ALTER TABLE submissions DROP COLUMN message; INSERT INTO submissions VALUES "
+         "('s', 'c', 'f', 'h', 'pending', '', '', 1, 0.5)", "message"),
+    ],
+)  # fmt: skip
+def test_a_row_of_another_shape_is_named_by_its_column(ledger, change, column):
+    add(ledger)
+    database = sqlite3.connect(ledger.path)
+    database.executescript(change)
+    database.close()
+    with pytest.raises(StorageError, match=rf"ledger\.sqlite is damaged: {column} of "):
+        ledger.runs()
+
+
+def test_more_columns_than_this_version_knows_are_left_alone(ledger):
+    add(ledger)
+    database = sqlite3.connect(ledger.path)
+    database.execute("ALTER TABLE runs ADD COLUMN later")
+    database.close()
+    assert [run.id for run in ledger.runs()] == ["a"]
+
+
 def test_reading_makes_nothing(tmp_path):
     ledger = Ledger(tmp_path / "none")
     assert ledger.runs() == ledger.submissions() == []

@@ -213,3 +213,14 @@ def test_a_full_disk_is_told_and_the_search_can_go_on(search, monkeypatch):
         ):
             search(trials=2)
     assert len(search(trials=2).results.trials) == 2
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "7", '{"op_code": 4}', '{"op_code": 5, "trial_id": [], "state": 9, "worker_id": 1}']
+)
+def test_a_damaged_journal_is_told(search, line):
+    journal = search(trials=1).folder / "journal.log"
+    with journal.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with pytest.raises(StorageError, match=r"The trials in .*journal\.log could not be read or written"):
+        search(trials=1)
