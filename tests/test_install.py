@@ -56,6 +56,7 @@ def test_the_command_names_itself_and_finds_the_recipes(installed, tmp_path):
     command = str(next((installed / "bin").glob("inkproof*")))
     assert output_of(installed, tmp_path, command, "--help").startswith("Usage: inkproof")
     assert "relu-1400: " in output_of(installed, tmp_path, command, "recipes")
+    assert output_of(installed, tmp_path, command, "runs") == "No runs yet: type `inkproof`.\n"
 
 
 def test_what_is_no_code_is_installed_too(installed):

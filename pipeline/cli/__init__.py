@@ -29,6 +29,7 @@ COMMANDS = {
     "recipes": "List the recipes that come along.",
     "show": "Draw a contact sheet: what a recipe's distortions and noise make of the pictures.",
     "answer": "Answer any rows with a run's networks: labels, and probabilities.",
+    "blend": "Average runs, with weights chosen on rows that they did not see.",
     "fetch": "Bring the competition's files into data/.",
     "check": "Look for faults in a submission file.",
     "submit": "Send a submission to Kaggle and wait for its score.",

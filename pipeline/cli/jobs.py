@@ -23,21 +23,12 @@ Make = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
 RUNS = Path("runs")
 # Of a job's command line, what may stand beside --resume: the rest comes from the run.
 BESIDE_RESUME = (
-    "resume",
-    "data",
-    "competition",
-    "jobs",
-    "engine",
-    "scheduler",
-    "quiet",
-    "submission",
-    "trials",
-    "find",
-)
+    "resume", "data", "competition", "jobs", "engine", "scheduler", "quiet", "submission", "trials", "find",
+)  # fmt: skip
 SOURCE = ("data", "label_column", "id_column", "competition", "extra", "drop")  # of the options, those that name data
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
     """A job that is about to run."""
 
@@ -82,18 +73,18 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
         submission = given.get("submission")
     if "submission" in given:
         options["submission"] = typed.get("submission", submission)
-    plan = plan_class(kind)(**_read(source, run_log), **settings)
+    plan = plan_class(kind)(**read_data(source, run_log), **settings)
     options |= {"command": command, "resume": given["resume"], "source": source, "runs": RUNS}
     return Job(plan=plan, options=JobOptions(**options), run_log=run_log)
 
 
-def _read(source: Mapping[str, str], run_log: RunLog) -> dict[str, Any]:
+def read_data(source: Mapping[str, str], run_log: RunLog) -> dict[str, Any]:
     """The competition, the extra rows and the rows to leave out that the data options name."""
     from pipeline import dataset
 
     names = {name: source.get(name) for name in ("label_column", "id_column")}
     competition = dataset.load(source.get("data"), **names, competition=source.get("competition"))
-    introduce(competition, run_log, asked="data" in source)
+    _introduce(competition, run_log, asked="data" in source)
     read: dict[str, Any] = {"competition": competition}
     if "extra" in source:
         read["extra"] = dataset.read_extra(source["extra"], competition.train, **names)
@@ -150,8 +141,7 @@ def _is_typed(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-def introduce(competition: Competition, run_log: RunLog, *, asked: bool) -> None:
-    """Say what the data are. asked: whether they were named."""
+def _introduce(competition: Competition, run_log: RunLog, *, asked: bool) -> None:
     if competition.is_sample and not asked:
         run_log.say(
             f"No data in data/: get Kaggle's files with `{COMMAND} fetch`\n"

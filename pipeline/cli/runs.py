@@ -86,10 +86,10 @@ def diff(first: str, second: str, folder: Path) -> None:
     for title, changes in (("What was changed", found.settings), ("What came out", found.results)):
         click.echo(f"{title}, from {one.id} to {two.id}:")
         for change in changes:
-            _print_wrapped(f"  {change.name}", f"{_value(change.first)} → {_value(change.second)}")
+            _print_wrapped(f"  {change.name} {_value(change.first)} → {_value(change.second)}", indent=4)
         if not changes:
             click.echo("  nothing")
-    _print_wrapped("", found.verdict)
+    _print_wrapped(found.verdict)
 
 
 def _value(value: object) -> str:
@@ -109,16 +109,13 @@ def export(uri: str, folder: Path) -> None:
 
 def _print_details(lines: Iterable[tuple[str, str]]) -> None:
     for name, value in lines:
-        _print_wrapped(f"{name:<12}", value, indent=13)
+        _print_wrapped(f"{name:<12} {value}", indent=13)
 
 
-def _print_wrapped(name: str, text: str, *, indent: int = 4) -> None:
-    """One line, or several of 80 columns below each other; what has no spaces stays whole, to be copied."""
-    start = f"{name} " if name else ""
-    wrapped = textwrap.fill(
-        start + text, 80, subsequent_indent=" " * indent * bool(name), break_long_words=False, break_on_hyphens=False
-    )
-    click.echo(wrapped)
+def _print_wrapped(text: str, *, indent: int = 0) -> None:
+    """Lines of 80 columns below each other; what has no spaces stays whole, to be copied."""
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    click.echo(textwrap.fill(text, 80, subsequent_indent=" " * indent, **whole))
 
 
 def _print_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -11,10 +11,11 @@ import struct
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels
+from pipeline.dataset.digits import Competition, Digits, index_labels
 from pipeline.dataset.kaggle_csv import SUBMISSION_HEADER
 from pipeline.dataset.limits import MAX_MEMBER_BYTES
 from pipeline.dataset.source import Source, reading
@@ -27,11 +28,8 @@ NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 PIECE_BYTES = 2**20
 
-MAX_NPY_HEADER = 2**16
-"""Bytes; NumPy itself refuses a header of more than 10,000."""
-
-SHOWN = 40
-"""Letters of a found thing that an error shows."""
+MAX_NPY_HEADER = 2**16  # bytes; NumPy itself refuses a header of more than 10,000
+SHOWN = 40  # letters of a found thing that an error shows
 
 UINT8_MAGIC = {3: 0x00000803, 1: 0x00000801}
 """IDX magic number by number of dimensions: two zero bytes, type 8 (unsigned byte), dimensions."""
@@ -55,13 +53,8 @@ def read_idx_competition(files: dict[tuple[str, str], Path], folder: Path) -> Co
                 "t10k-images: put the missing file there."
             )
     arrays = {key: read_idx(path, 3 if key[1] == "images" else 1) for key, path in files.items()}
-    return _competition(
-        folder,
-        arrays["train", "images"],
-        arrays["train", "labels"],
-        arrays["t10k", "images"],
-        arrays.get(("t10k", "labels")),
-    )
+    order = [(part, content) for part in ("train", "t10k") for content in ("images", "labels")]
+    return _competition(folder, *map(arrays.get, order))
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
@@ -124,12 +117,10 @@ def _read_npy(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np
             shape, is_fortran, dtype = read_header(head)
     except Exception:  # NumPy gives the header to Python's tokenizer and parser, which raise a dozen things
         raise _damaged(path, f"holds {name}, which does not begin as a plain array in npy format does") from None
-    kind, dimensions, allowed = (
-        ("ui", 1, "whole numbers of shape (rows)")
-        if name.startswith("y")
-        else ("u", 3, "uint8 of shape (rows, side, side)")
-    )
-    fits = dtype.kind in kind and (kind == "ui" or dtype == np.uint8) and len(shape) == dimensions
+    if name.startswith("y"):
+        fits, allowed = dtype.kind in "ui" and len(shape) == 1, "whole numbers of shape (rows)"
+    else:
+        fits, allowed = dtype == np.uint8 and len(shape) == 3, "uint8 of shape (rows, side, side)"
     if not fits or not all(type(length) is int and length >= 0 for length in shape):
         raise _damaged(path, f"holds {name} as {str(dtype)[:SHOWN]} of shape {shape} where {allowed} is allowed")
     claimed, present = math.prod(shape) * dtype.itemsize, info.file_size - head.tell()
@@ -144,13 +135,9 @@ def _read_npy(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np
 
 
 def _competition(
-    path: Path,
-    train_images: np.ndarray,
-    train_values: np.ndarray,
-    test_images: np.ndarray,
-    test_values: np.ndarray | None,
+    path: Path, train_images: np.ndarray, train_values: np.ndarray, test_images: np.ndarray, test_values: Any
 ) -> Competition:
-    """Check what the four arrays must have in common, and join them."""
+    """Check what the four arrays must have in common, and join them; test_values may be None."""
     for part, images, values in (("train", train_images, train_values), ("test", test_images, test_values)):
         if not len(images):
             raise _damaged(path, f"has no {part} pictures where at least one is needed")
@@ -173,18 +160,8 @@ def _competition(
             raise _damaged(path, f"has test label {unknown[0]}, which no train row has")
         test_labels = np.searchsorted(classes, test_values)
     test = Digits(np.ascontiguousarray(test_images), test_labels, classes)
-    digests = (hashlib.sha256(digits.images).hexdigest() for digits in (train, test))
-    return Competition(
-        train=train,
-        test=test,
-        ids=np.arange(1, test.n + 1),
-        id_column=SUBMISSION_HEADER[0],
-        label_column=SUBMISSION_HEADER[1],
-        name=path.stem if path.is_file() else path.resolve().name,
-        is_sample=False,
-        source=path,
-        fingerprint=fingerprint(train, *digests),
-    )
+    hashes = [hashlib.sha256(digits.images).hexdigest() for digits in (train, test)]
+    return Competition.read_from(path, train, test, SUBMISSION_HEADER, np.arange(1, test.n + 1), hashes)
 
 
 def _damaged(path: Path, problem: str) -> DataError:

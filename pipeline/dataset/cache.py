@@ -25,14 +25,9 @@ from pipeline.errors import StorageError
 from pipeline.storage import atomic_file, sha256_bytes
 
 FOLDER = ".inkproof-cache"
-VERSION = 2
-"""To be raised whenever the same CSV would be read differently, or an entry be written differently."""
-
-KEPT_ENTRIES = 8
-"""Train and test of four data sets; older entries are removed."""
-
-STALE_SECONDS = 3600
-"""Age at which another run's temporary file is taken for a leftover of a crash."""
+VERSION = 2  # to be raised whenever the same CSV would be read differently, or an entry be written differently
+KEPT_ENTRIES = 8  # train and test of four data sets; older entries are removed
+STALE_SECONDS = 3600  # age at which another run's temporary file is taken for a leftover of a crash
 
 
 def entry_path(folder: Path, **origin: Any) -> Path:

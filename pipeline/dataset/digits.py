@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,23 @@ class Competition:
     source: Path
     fingerprint: str
     slug: str | None = None
+
+    @classmethod
+    def read_from(
+        cls, source: Path, train: Digits, test: Digits, header: Sequence[str], ids: np.ndarray, hashes: Sequence[str]
+    ) -> Competition:
+        """What a reader found at `source`. header: names of id and label; hashes: SHA-256 of both sets of pixels."""
+        return cls(
+            train=train,
+            test=test,
+            ids=ids,
+            id_column=header[0],
+            label_column=header[1],
+            name=source.stem if source.is_file() else source.resolve().name,
+            is_sample=False,
+            source=source,
+            fingerprint=fingerprint(train, *hashes),
+        )
 
 
 def index_labels(values: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:

@@ -27,8 +27,7 @@ PIXELS |= {f"{value}.0": value for value in range(256)}
 """Every way to write a pixel: '7', '07' and '007' are 7, and so is '7.0', as pandas writes a column of floats."""
 
 BLOCK_ROWS = 1000
-SHOWN = 20
-"""Characters of a bad cell that an error shows."""
+SHOWN = 20  # characters of a bad cell that an error shows
 
 
 def is_key(cell: str) -> bool:

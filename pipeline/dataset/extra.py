@@ -42,7 +42,7 @@ def read_extra(
             f"{train.side**2:,} ({train.side}×{train.side}), and both need the same: give rows of pictures of that "
             "size, such as a page that serves a network of this competition exports."
         )
-    return Digits(table.pixels.reshape(-1, side, side), _places(table, train.classes, source), train.classes)
+    return Digits(table.pictures, _places(table, train.classes, source), train.classes)
 
 
 def _places(table: Table, classes: np.ndarray, source: Source) -> np.ndarray:

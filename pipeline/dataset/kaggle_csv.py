@@ -6,14 +6,13 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from math import isqrt
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.dataset import cache
 from pipeline.dataset.columns import Layout, not_csv, test_layout, train_layout
-from pipeline.dataset.digits import Competition, Digits, fingerprint, index_labels, odd_names
+from pipeline.dataset.digits import Competition, Digits, index_labels, odd_names
 from pipeline.dataset.exact import SHOWN, check_key, is_key, records
 from pipeline.dataset.rows import Table, key_array, read_table
 from pipeline.dataset.source import Source
@@ -49,63 +48,41 @@ def read_competition(sources: dict[str, Source], path: Path, options: CsvOptions
     with ThreadPoolExecutor(2) as threads:  # hashing and decoding let other threads run
         train_rows = threads.submit(_rows, train_source, TRAIN, options)
         test_rows = threads.submit(_rows, test_source, TEST, options)
-        sample = None
-        if SAMPLE_SUBMISSION in sources:
-            sample = threads.submit(_read_sample_submission, sources[SAMPLE_SUBMISSION])
+        given = sources.get(SAMPLE_SUBMISSION)
+        sample = None if given is None else threads.submit(_read_sample_submission, given)
         (train_table, train_entry), (test_table, test_entry) = train_rows.result(), test_rows.result()
 
     _check_same_pixels(train_table, test_table, train_source, test_source)
     labels, classes = index_labels(train_table.key, str(train_source))
-    train = Digits(_pictures(train_table), labels, classes)
-    test = Digits(_pictures(test_table), None, classes)
+    train, test = Digits(train_table.pictures, labels, classes), Digits(test_table.pictures, None, classes)
     header, ids = _answer_form(sources, train_table, test_table, None if sample is None else sample.result())
     # Only now, because bad input must leave nothing behind.
     for entry, table in ((train_entry, train_table), (test_entry, test_table)):
         if entry is not None:
             cache.store(entry, table)
-    return Competition(
-        train=train,
-        test=test,
-        ids=ids,
-        id_column=header[0],
-        label_column=header[1],
-        name=path.stem if path.is_file() else path.resolve().name,
-        is_sample=False,
-        source=path,
-        fingerprint=fingerprint(train, train_table.pixels_sha256, test_table.pixels_sha256),
-    )
+    hashes = (train_table.pixels_sha256, test_table.pixels_sha256)
+    return Competition.read_from(path, train, test, header, ids, hashes)
 
 
 def _rows(source: Source, role: str, options: CsvOptions) -> tuple[Table, Path | None]:
     """The rows of `source`, read as `role` (TRAIN or TEST), and the cache entry that they are yet to fill."""
 
     def layout_of(header: tuple[str, ...]) -> Layout:
-        if role == TRAIN:
-            return train_layout(source, header, options.label_column, options.id_column)
-        return test_layout(source, header, options.label_column, options.id_column)
+        layout = train_layout if role == TRAIN else test_layout
+        return layout(source, header, options.label_column, options.id_column)
 
     if not options.cache:
         return read_table(source, layout_of), None
     before = source.stamp()
-    entry = cache.entry_path(
-        source.path.parent,
-        source=source.sha256(),
-        member=source.member,
-        role=role,
-        label_column=options.label_column,
-        id_column=options.id_column,
-    )
+    names = {"label_column": options.label_column, "id_column": options.id_column}
+    folder, origin = source.path.parent, {"source": source.sha256(), "member": source.member}
+    entry = cache.entry_path(folder, **origin, role=role, **names)
     kept = cache.load(entry)
     if kept is not None:
         return kept, None
     table = read_table(source, layout_of)
     unchanged = source.stamp() == before  # else the hash may belong to other rows than those just read
     return table, entry if unchanged else None
-
-
-def _pictures(table: Table) -> np.ndarray:
-    side = isqrt(len(table.pixel_names))
-    return table.pixels.reshape(-1, side, side)
 
 
 def _check_same_pixels(train: Table, test: Table, train_source: Source, test_source: Source) -> None:

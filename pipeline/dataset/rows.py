@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
+from math import isqrt
 from typing import BinaryIO
 
 import numpy as np
@@ -25,8 +26,7 @@ from pipeline.dataset.limits import MAX_LINE_BYTES, MAX_ROWS
 from pipeline.dataset.source import Source, check_time
 from pipeline.errors import DataError
 
-BLOCK_BYTES = 2**19
-"""Bytes decoded at a time: small enough for the working arrays to stay in the processor's cache."""
+BLOCK_BYTES = 2**19  # bytes decoded at a time: small enough for the working arrays to stay in the processor's cache
 
 COMMA, NEWLINE, ZERO = b",\n0"
 
@@ -47,6 +47,12 @@ class Table:
     key: np.ndarray | None
     key_name: str | None
     pixels_sha256: str
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """(n, side, side): the pixels of rows that are known to be square."""
+        side = isqrt(len(self.pixel_names))
+        return self.pixels.reshape(-1, side, side)
 
 
 class NotPlain(Exception):

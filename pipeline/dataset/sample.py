@@ -16,11 +16,8 @@ NAME = "sample (scikit-learn 8×8 digits)"
 FINGERPRINT = "f67ede7025ff88424526212d2375261079fd19a3cfded627825ba83ae5f4476f"
 """Competition.fingerprint of the sample, by which it is known again wherever it is read from."""
 
-TEST_EVERY = 5
-"""One row in five goes to test.csv."""
-
-BRIGHTEST = 16
-"""load_digits counts the inked ones of 4×4 bits, 0 to 16; Kaggle's pixels run to 255."""
+TEST_EVERY = 5  # one row in five goes to test.csv
+BRIGHTEST = 16  # load_digits counts the inked ones of 4×4 bits, 0 to 16; Kaggle's pixels run to 255
 
 
 def write(folder: Path) -> None:

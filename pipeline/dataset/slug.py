@@ -10,9 +10,7 @@ from pipeline.dataset.digits import Competition
 from pipeline.errors import DataError, UsageError
 from pipeline.storage import write_text
 
-MARK = "competition.txt"
-"""A line with the slug, in the folder of train.csv."""
-
+MARK = "competition.txt"  # a line with the slug, in the folder of train.csv
 DEFAULT_FOLDER = Path("data")
 DIGIT_RECOGNIZER = "digit-recognizer"
 

@@ -13,8 +13,8 @@ from pipeline.evaluation.statistics import Estimate
 class Score:
     """Out-of-fold accuracy (shares of 1) of a member's networks one by one, or of the ensemble.
 
-    networks: how many there are. by_fold: accuracy in each fold. accuracy: over all rows. cpu_seconds: mean
-    processor time of a fit with its predictions, None for the ensemble.
+    networks: how many there are, 0 where that is not known. by_fold: accuracy in each fold. accuracy: over all rows.
+    cpu_seconds: mean processor time of a fit with its predictions, None for the ensemble.
     """
 
     name: str
@@ -26,11 +26,12 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleSummary:
-    """All that the report of a cross-validation says.
+    """All that the report of a cross-validation, or of a blend, says.
 
     scores: of the members, then of the ensemble. weights: of the members in it. holdout: accuracy of the
     submission's networks on held_out rows that no fold had, or None. notes: sentences of the run itself. data: its
-    name; rows: in all folds; sample: whether it is the embedded sample.
+    name; rows: in all folds; sample: whether it is the embedded sample. about: what its lines are of, where they are
+    no members of folds.
     """
 
     scores: tuple[Score, ...]
@@ -41,6 +42,7 @@ class EnsembleSummary:
     rows: int
     held_out: int = 0
     sample: bool = False
+    about: str = ""
 
     @classmethod
     def of(cls, record: Mapping) -> Self:

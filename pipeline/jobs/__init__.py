@@ -4,6 +4,9 @@ plan.py              what a job is: settings, identity, rows
 driver.py            run folder, ledger, lock, checkpoints, resume, engine, report: for every job
 matrix.py            ways of training × test conditions, folded into a grid
 noise_levels.py      the main job; compare.py, cross_validation.py and tuning/ are the other plans
+blend.py             finished runs averaged; out_of_fold.py reads what they said
+answer.py            any rows answered by a finished run
+look.py              the data before training
 ensemble.py          what a cross-validation chooses on out-of-fold rows
 models.py            model files, test-time augmentation, the submission
 progress.py          what a job says while it runs
@@ -18,6 +21,7 @@ from typing import Any
 PLANS = {
     "main": "pipeline.jobs.noise_levels:NoiseLevels",
     "folds": "pipeline.jobs.cross_validation:CrossValidation",
+    "blend": "pipeline.jobs.blend:Blend",
     "compare": "pipeline.jobs.compare:ComparePlan",
     "tune": "pipeline.jobs.tuning.search:Search",
 }

@@ -85,13 +85,16 @@ def answer(
     The answers have the header of the run's submission; ids are 1 to n without an id column. probabilities: also those
     of each class. Raises DataError where rows do not suit the networks, StorageError, and what voters_of raises.
     """
+    from threadpoolctl import threadpool_limits
+
     voters = voters_of(path)
     side, classes = voters[0].model.side, voters[0].model.classes
     record = read_record(path) if (path / "run.json").exists() else {}
     header = list(record.get("data", {}).get("columns") or SUBMISSION_HEADER)
     header += [f"probability_{name}" for name in classes] if probabilities else []
     done = 0
-    with atomic_file(to) as file:
+    # On one thread, as in training: blocks are so small that threads cost more than they bring.
+    with threadpool_limits(1), atomic_file(to) as file:
         for id_name, pixels, ids in read_blocks(data, **columns):
             if pixels.shape[1] != side * side:
                 raise DataError(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -41,7 +42,7 @@ MISTAKES_PICTURED = 12  # of each member and of the ensemble
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CrossValidationOutcome(Outcome):
-    """What the folds came to."""
+    """What the folds, or the runs of a blend, came to."""
 
     summary: EnsembleSummary
 
@@ -166,7 +167,7 @@ class CrossValidation(Plan):
         )
         measured = (split.held_out, held_out_right) if len(split.held_out) else (split.pool, right)
         save_holdout(folder, *measured)
-        save_held_out(folder, _held_out(train, split, average_views(ensemble.by_member, False), nested))
+        save_held_out(folder, held_out_answers(train, split, average_views(ensemble.by_member, False), nested))
         save_arrays(
             folder / "out_of_fold.npz",
             rows=split.pool,
@@ -177,7 +178,7 @@ class CrossValidation(Plan):
         )
         of_test = {"members": ensemble.test[:, :, : test.n], "ensemble": final[: test.n].astype(np.float32)}
         save_arrays(folder / "test.npz", **of_test)
-        _write_tables(bench, summary)
+        write_tables(folder, summary)
         write_labels(self.competition, train.classes[final[: test.n].argmax(axis=1)], folder / SUBMITTED)
         out_of_fold, networks = _accuracy(right), f"{len(self.members)} × {self.repeats} × {self.folds} networks"
         figure = holdout_record(out_of_fold, summary.rows, f"{networks}, each row by those of them that did not see it")
@@ -195,15 +196,6 @@ class CrossValidation(Plan):
         return CrossValidationOutcome(folder=folder, record=record, summary=summary)
 
 
-def _write_tables(bench: Bench, summary: EnsembleSummary) -> None:
-    from pipeline.report.ensemble import ensemble_figure, ensemble_markdown, folds_csv
-    from pipeline.report.figures import save_figure
-
-    storage.write_text(bench.folder / "folds.csv", folds_csv(summary.scores))
-    storage.write_text(bench.folder / "table.md", ensemble_markdown(summary))
-    save_figure(ensemble_figure(summary), bench.folder / "folds")
-
-
 def _accuracy(right: np.ndarray) -> Estimate:
     return wilson_interval(int(right.sum()), len(right))
 
@@ -213,7 +205,7 @@ def _doubts(*right: np.ndarray) -> list[str]:
     return [doubt for doubt in doubts if doubt]
 
 
-def _held_out(train: Digits, split: FoldRows, members: np.ndarray, nested: np.ndarray) -> HeldOut:
+def held_out_answers(train: Digits, split: FoldRows, members: np.ndarray, nested: np.ndarray) -> HeldOut:
     """What the report shows of the out-of-fold answers; pictures only of the mistakes that it shows."""
     answers = np.concatenate([members, nested[None].astype(np.float32)])
     shown = [surest_mistakes(probabilities, split.labels, MISTAKES_PICTURED) for probabilities in answers]
@@ -226,3 +218,13 @@ def _held_out(train: Digits, split: FoldRows, members: np.ndarray, nested: np.nd
         averaged=answers,
         first=answers,
     )
+
+
+def write_tables(folder: Path, summary: EnsembleSummary) -> None:
+    """The tables and the figure of an ensemble, into the run's folder. Raises StorageError."""
+    from pipeline.report.ensemble import ensemble_figure, ensemble_markdown, folds_csv
+    from pipeline.report.figures import save_figure
+
+    storage.write_text(folder / "folds.csv", folds_csv(summary.scores))
+    storage.write_text(folder / "table.md", ensemble_markdown(summary))
+    save_figure(ensemble_figure(summary), folder / "folds")

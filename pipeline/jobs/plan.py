@@ -27,7 +27,7 @@ from pipeline.training.task import SharedRows, Split
 if TYPE_CHECKING:
     from pipeline.jobs.driver import Bench
 
-INPUTS = ("competition", "recipe", "extra", "dropped")  # of a plan's fields, those that are no settings of its own
+INPUTS = ("competition", "recipe", "extra", "dropped", "answers")  # of a plan's fields, those that are no settings
 SUBMISSION = Path("submissions/submission.csv")
 SUBMITTED = "submission.csv"  # in the run folder: the run's own, which the driver copies to where it was asked for
 

@@ -13,6 +13,7 @@ import re
 import sys
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import COMMAND, KaggleError
 from pipeline.kaggle.client import Limits, Outcome, read_json, run_client
@@ -77,12 +78,18 @@ def kind_of(outcome: Outcome) -> Kind | None:
     return next((kind for kind, sign in _SIGNS if re.search(sign, text)), Kind.OTHER)
 
 
-def ask(arguments: list[str], slug: str, *, limits: Limits, doing: str) -> object:
-    """The client's answer to a question, read from JSON; [] where it answers in words. Raises KaggleError."""
-    outcome = run_client(arguments, time_limit=limits.call, on_wait=limits.on_wait)
+def call(arguments: list[str], slug: str, *, doing: str, **limits: Any) -> Outcome:
+    """What the client says, run within limits as run_client takes them. Raises ClientError where it fails."""
+    outcome = run_client(arguments, **limits)
     kind = kind_of(outcome)
     if kind is not None:
         raise ClientError(kind, outcome, slug, doing)
+    return outcome
+
+
+def ask(arguments: list[str], slug: str, *, limits: Limits, doing: str) -> object:
+    """The client's answer to a question, read from JSON; [] where it answers in words. Raises ClientError."""
+    outcome = call(arguments, slug, doing=doing, time_limit=limits.call, on_wait=limits.on_wait)
     return read_json(outcome.out) or []
 
 

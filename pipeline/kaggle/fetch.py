@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.dataset.slug import write_mark
 from pipeline.errors import DataError, KaggleError
-from pipeline.kaggle.client import LIMITS, Limits, run_client
-from pipeline.kaggle.faults import ClientError, kind_of
+from pipeline.kaggle.client import LIMITS, Limits
+from pipeline.kaggle.faults import call
 from pipeline.storage import FileLock, atomic_file, sha256_file
 
 REQUIRED = ("train.csv", "test.csv")
@@ -44,9 +44,8 @@ def fetch(
     """Fetch the files of competition `slug` into `folder`.
 
     The folder then knows its competition (pipeline.dataset.slug). A file that is there with other contents is
-    replaced only with `force`. on_progress gets the client's
-    progress bar as text. Raises KaggleError when the files cannot be had whole, DataError when `folder`
-    holds other files, StorageError when the disk refuses.
+    replaced only with `force`. on_progress gets the client's progress bar as text. Raises KaggleError when the files
+    cannot be had whole, DataError when `folder` holds other files, StorageError when the disk refuses.
     """
     folder = Path(folder)
     lock = FileLock(folder / ".fetch.lock")
@@ -66,24 +65,13 @@ def fetch(
 
 
 def _download(
-    slug: str,
-    staging: Path,
-    archive: Path,
-    limits: Limits,
-    on_progress: Callable[[str], None] | None,
+    slug: str, staging: Path, archive: Path, limits: Limits, on_progress: Callable[[str], None] | None
 ) -> None:
     """Bring a whole archive to `archive`. A broken one is fetched again once, from the beginning."""
     for again in (False, True):
-        outcome = run_client(
-            ["competitions", "download", slug, "-p", str(staging), *(["--force"] if again else [])],
-            time_limit=limits.download,
-            silence_limit=limits.silence,
-            on_progress=on_progress,
-            on_wait=limits.on_wait,
-        )
-        kind = kind_of(outcome)
-        if kind is not None:
-            raise ClientError(kind, outcome, slug, f"Fetching {slug}")
+        words = ["competitions", "download", slug, "-p", str(staging), *(["--force"] if again else [])]
+        how = {"time_limit": limits.download, "silence_limit": limits.silence}
+        call(words, slug, doing=f"Fetching {slug}", **how, on_progress=on_progress, on_wait=limits.on_wait)
         # Exit 0 does not say that the file is whole, nor that it was fetched and not "skipped".
         complaint = _complaint(archive)
         if complaint is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.kaggle.client import LIMITS, Limits, read_json, run_client
-from pipeline.kaggle.faults import ClientError, kind_of
+from pipeline.kaggle.client import LIMITS, Limits, read_json
+from pipeline.kaggle.faults import call
 from pipeline.kaggle.submit import Listed, list_submissions, record_scores
 from pipeline.runs.ledger import Ledger
 
@@ -64,12 +64,9 @@ def _page(slug: str, token: str, limits: Limits) -> tuple[list[float], str]:
     """The scores of one page, and the token of the next ('' at the end)."""
     command = ["competitions", "leaderboard", slug, "--show", "--format", "json"]
     more = ["--page-token", token] if token else []
-    outcome = run_client(
-        [*command, "--page-size", str(PAGE_SIZE), *more], time_limit=limits.call, on_wait=limits.on_wait
-    )
-    kind = kind_of(outcome)
-    if kind is not None:
-        raise ClientError(kind, outcome, slug, f"Reading the leaderboard of {slug}")
+    words = [*command, "--page-size", str(PAGE_SIZE), *more]
+    doing = f"Reading the leaderboard of {slug}"
+    outcome = call(words, slug, doing=doing, time_limit=limits.call, on_wait=limits.on_wait)
     found = re.search(r"^Next Page Token = (\S+)$", outcome.out, re.MULTILINE)
     rows = read_json(outcome.out) or []
     return [float(row["score"]) for row in rows if row["score"]], found.group(1) if found else ""

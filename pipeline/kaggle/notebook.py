@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import KaggleError
-from pipeline.kaggle.client import LIMITS, Limits, run_client
-from pipeline.kaggle.faults import ClientError, kind_of
+from pipeline.kaggle.client import LIMITS, Limits
+from pipeline.kaggle.faults import call
 from pipeline.storage import write_json
 
 ROOT = Path(__file__).parent.parent.parent
@@ -89,10 +89,8 @@ def packed_code() -> bytes:
 
 def push(folder: Path, slug: str, *, limits: Limits = LIMITS) -> str:
     """Send the notebook in `folder` to Kaggle, which runs it there; what the client says. Raises KaggleError."""
-    outcome = run_client(["kernels", "push", "-p", str(folder)], time_limit=limits.upload, on_wait=limits.on_wait)
-    kind = kind_of(outcome)
-    if kind is not None:
-        raise ClientError(kind, outcome, slug, f"Pushing {folder / NOTEBOOK}")
+    words, doing = ["kernels", "push", "-p", str(folder)], f"Pushing {folder / NOTEBOOK}"
+    outcome = call(words, slug, doing=doing, time_limit=limits.upload, on_wait=limits.on_wait)
     said = " ".join(outcome.out.split())
     if "successfully pushed" not in said:  # the client's exit code is 0 even so
         raise KaggleError(f"Kaggle did not take {folder / NOTEBOOK}: {said[:300] or 'the client said nothing'}.")

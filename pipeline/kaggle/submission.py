@@ -65,12 +65,11 @@ def write_submission(path: Path | str, ids: Iterable, labels: Iterable, *, id_co
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     write_text(path, buffer.getvalue())
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        if list(csv.reader(file)) != rows:
-            raise SubmissionError(
-                f"{path} read back is not what was written: the disk or another program changed it; "
-                f"write it again before submitting."
-            )
+    if Path(path).read_bytes().decode("utf-8", "replace") != buffer.getvalue():
+        raise SubmissionError(
+            f"{path} read back is not what was written: the disk or another program changed it; write it again before "
+            "submitting."
+        )
 
 
 def check_submission(
@@ -198,14 +197,11 @@ def _header_fault(line: int, header: list[str], id_column: str, label_column: st
 
 
 def _row_faults(
-    body: list[tuple[int, list[str]]],
-    expected: list[str],
-    allowed: set[str],
-    id_column: str,
-    label_column: str,
+    body: list[tuple[int, list[str]]], expected: list[str], allowed: set[str], id_column: str, label_column: str
 ) -> list[Fault]:
     faults, first_line, wanted = [], {}, set(expected)
-    labels = f"the {len(allowed):,} training labels ({_few(sorted(allowed, key=_natural))})"
+    # '9' before '10'
+    labels = f"the {len(allowed):,} training labels ({_few(sorted(allowed, key=lambda name: (len(name), name)))})"
     for line, row in body:
         if len(row) != 2:
             what = f"{len(row)} values, where 2 are expected" if row else "a blank line, delete it"
@@ -213,8 +209,7 @@ def _row_faults(
             continue
         value, label = row
         if value in first_line:
-            text = f"{id_column} {_short(value)} is on line {first_line[value]:,} already"
-            faults.append(Fault(line, text))
+            faults.append(Fault(line, f"{id_column} {_short(value)} is on line {first_line[value]:,} already"))
         elif value not in wanted:
             text = f"{id_column} {_short(value)} is none of the {counted(len(expected), 'test row')}"
             faults.append(Fault(line, text))
@@ -229,9 +224,7 @@ def _row_faults(
         faults.append(Fault(None, f"{counted(len(body), 'row')}, where test.csv has {len(expected):,}"))
     if not missing and len(first_line) == len(body) == len(expected):
         pairs = zip(first_line.items(), expected, strict=True)
-        wrong = next(((line, value, want) for (value, line), want in pairs if value != want), None)
-        if wrong:
-            line, value, want = wrong
+        for line, value, want in [(line, value, want) for (value, line), want in pairs if value != want][:1]:
             text = f"{id_column} is {_short(value)} where {_short(want)} follows in test.csv: sort the rows"
             faults.append(Fault(line, text))
     return faults
@@ -257,14 +250,11 @@ def _label_faults(labels: list[str], allowed: list[str], train_distribution: Seq
     if distance <= FAR_DISTRIBUTION + 2 * by_chance:
         return []
     worst = int(np.argmax(np.abs(share - train)))
-    return [
-        Fault(
-            None,
-            f"the labels are far from the training classes (distance {distance:.2f}, 0 is equal), most "
-            f"{_short(allowed[worst])}: {share[worst]:.1%} of the rows here, {train[worst]:.1%} in training",
-            is_error=False,
-        )
-    ]
+    text = (
+        f"the labels are far from the training classes (distance {distance:.2f}, 0 is equal), most "
+        f"{_short(allowed[worst])}: {share[worst]:.1%} of the rows here, {train[worst]:.1%} in training"
+    )
+    return [Fault(None, text, is_error=False)]
 
 
 def _items(values: Iterable) -> list:
@@ -286,8 +276,3 @@ def _short(value: str, limit: int = 40) -> str:
 def _few(values: Sequence[str], limit: int = 5) -> str:
     rest = f" and {len(values) - limit:,} more" if len(values) > limit else ""
     return ", ".join(values[:limit]) + rest
-
-
-def _natural(value: str) -> tuple[int, str]:
-    """Sorts '9' before '10'."""
-    return len(value), value

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.dataset.slug import same_slug
-from pipeline.errors import COMMAND, KaggleError, SubmissionError, UsageError
+from pipeline.errors import COMMAND, KaggleError, SubmissionError, UsageError, counted
 from pipeline.kaggle.client import LIMITS, Limits, run_client
 from pipeline.kaggle.faults import ClientError, Kind, ask, kind_of
 from pipeline.kaggle.fetch import OTHER_SPLIT_NOTE
@@ -37,8 +37,6 @@ class Listed:
     """A submission as Kaggle lists it. status: PENDING, COMPLETE or ERROR."""
 
     reference: int
-    file: str
-    date: str
     message: str
     status: str
     public_score: float | None
@@ -157,8 +155,6 @@ def list_submissions(slug: str, limits: Limits) -> list[Listed]:
     return [
         Listed(
             reference=int(row["ref"]),
-            file=row["fileName"] or "",
-            date=row["date"] or "",
             message=row["description"] or "",
             status=str(row["status"]).rpartition(".")[2].upper(),
             public_score=_number(row["publicScore"]),
@@ -218,7 +214,7 @@ def _allowance(slug: str, limits: Limits) -> str:
     except ClientError as error:
         if error.kind not in (Kind.NOT_FOUND, Kind.SERVICE, Kind.OTHER):
             raise
-        return "Kaggle does not say how many submissions are left today."
+        answer = None
     if not isinstance(answer, dict):
         return "Kaggle does not say how many submissions are left today."
     left, today = int(answer.get("numAllowedNow") or 0), int(answer.get("numToday") or 0)
@@ -230,25 +226,15 @@ def _allowance(slug: str, limits: Limits) -> str:
         )
     if left == 0:
         return "This is the first submission here."
-    return "1 submission is left today." if left == 1 else f"{left} submissions are left today."
+    return f"{counted(left, 'submission')} {'is' if left == 1 else 'are'} left today."
 
 
-def _send(
-    file: Path | str,
-    message: str,
-    file_hash: str,
-    slug: str,
-    ledger: Ledger,
-    limits: Limits,
-) -> Submission:
+def _send(file: Path | str, message: str, file_hash: str, slug: str, ledger: Ledger, limits: Limits) -> Submission:
     """Start the client once, then believe only Kaggle's list."""
     id = f"inkproof-{secrets.token_hex(4)}"
     ledger.add_submission(id, slug, file, file_hash, message)
-    outcome = run_client(
-        ["competitions", "submit", slug, f"--file={file}", f"--message={message} [{id}]", "-q"],
-        time_limit=limits.upload,
-        on_wait=limits.on_wait,
-    )
+    words = ["competitions", "submit", slug, f"--file={file}", f"--message={message} [{id}]", "-q"]
+    outcome = run_client(words, time_limit=limits.upload, on_wait=limits.on_wait)
     kind = kind_of(outcome)
     failure = None if kind is None else ClientError(kind, outcome, slug, f"Submitting {file}")
     if kind in NOTHING_MADE:

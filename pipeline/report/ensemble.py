@@ -26,7 +26,7 @@ def lines(scores: Sequence[Score]) -> list[tuple[str, ...]]:
         folds = f"{100 * mean.value:.2f} ± {100 * mean.half_width:.2f}"
         ends = (f"{100 * end:.2f}" for end in (min(score.by_fold), max(score.by_fold)))
         seconds = "" if score.cpu_seconds is None else f"{score.cpu_seconds:.0f}"
-        found.append((score.name, f"{score.networks:,}", folds, *ends, seconds))
+        found.append((score.name, f"{score.networks:,}" if score.networks else "", folds, *ends, seconds))
     return found
 
 
@@ -36,9 +36,10 @@ def sentences(run: EnsembleSummary) -> list[str]:
         f"Data: {run.data}. Accuracy in % on {run.rows:,} rows in {len(run.scores[-1].by_fold)} folds, each row "
         "answered by networks that did not see it; ±: 95 % t-interval over the folds (which share training rows, so it "
         "is a little too narrow).",
-        "A member's line is of its networks one by one; the last line of those that did not see a row all together, "
-        "averaged with the weights that the other folds' rows chose. The submission is made by the networks of all "
-        "folds, which are more.",
+        run.about
+        or "A member's line is of its networks one by one; the last line of those that did not see a row all "
+        "together, averaged with the weights that the other folds' rows chose. The submission is made by the networks "
+        "of all folds, which are more.",
     ]
     if len(run.weights) > 1:
         found.append(f"Weights: {', '.join(f'{name} {weight:.2f}' for name, weight in run.weights.items())}.")

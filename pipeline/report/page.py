@@ -33,6 +33,7 @@ HEADINGS = {
     "main": "What noise in training does",
     "compare": "What training does to robustness",
     "folds": "What the folds' networks reach",
+    "blend": "What the runs reach together",
     "tune": "What the search came to",
 }
 SEARCH_FIGURES = {

@@ -36,7 +36,7 @@ EARLIER = "it was written by an earlier version, which left {} instead of a repo
 class RunData:
     """A run as the report sees it; what its kind does not have is empty or None.
 
-    kind: "main", "compare", "folds" or "tune". grid: predictions of a matrix; cells: T lists of C accuracies with
+    kind: as in jobs.PLANS. grid: predictions of a matrix; cells: T lists of C accuracies with
     intervals, shares 0 to 1; axes: of its conditions, by name. rows: the holdout, or the out-of-fold rows. histories:
     epochs (tables as training wrote them) of each network, by trained row. summary: of a cross-validation. shown: the
     trained row that the page shows first where it can show only one.
@@ -113,7 +113,7 @@ def run_data(folder: Path, record: Mapping[str, Any]) -> RunData:
             if "table" not in record:
                 raise ValueError(EARLIER.format("trials.csv and figures"))
             return RunData(folder=folder, record=record, kind=kind)
-        if kind == "folds":
+        if kind in ("folds", "blend"):
             return _cross_validation(folder, record)
         return (_matrix if "axes" in record else older_matrix)(folder, record)
 
@@ -159,7 +159,7 @@ def _cross_validation(folder: Path, record: Mapping[str, Any]) -> RunData:
     return RunData(
         folder=folder,
         record=record,
-        kind="folds",
+        kind=record["kind"],
         trained=trained,
         conditions=("clean",),
         repeats=record["repeats"],

@@ -57,7 +57,7 @@ def test_pushed_by_the_real_client_after_a_question(server, signed_in, capfd, mo
     assert type_in("--push") == 2
     assert "There is nobody to ask" in capfd.readouterr().err
     assert server.calls == []
-    cli.main(["notebook", "--competition", "Kannada-MNIST", "--push", "--yes", "--", "--recipe", "cnn"])
+    assert type_in("--push", "--yes", "--", "--recipe", "cnn") == 0
     assert "successfully pushed" in capfd.readouterr().out
     sent = server.bodies[-1]
     assert (sent["slug"], sent["language"], sent["kernelType"]) == (
