@@ -32,7 +32,7 @@ class Voter:
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """(n, classes) of images (n, side, side) uint8: the mean over the picture as it is and the views."""
         pictures = (images, *(view.apply(images) for view in self.views))
-        return np.mean([self.model.probabilities(changed) for changed in pictures], axis=0)
+        return np.mean([self.model.network.probabilities(changed) for changed in pictures], axis=0)
 
 
 def voters_of(path: Path) -> list[Voter]:
