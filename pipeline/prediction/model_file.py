@@ -108,7 +108,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
             metadata = file.metadata() or {}
             return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
-        raise ModelFileError(f"{path} is not a whole safetensors file ({error}): {REMEDY}") from error
+        raise ModelFileError(f"{path} is not a whole safetensors file ({str(error)[:200]}): {REMEDY}") from error
 
 
 def _parsed(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -85,7 +85,9 @@ def load_checkpoint(path: Path, fingerprint: str | None = None) -> TrainingResul
             **{name: arrays.get(name) for name in ARRAYS},
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a finished fit ({error}): resume its job, which trains it again.") from error
+        raise DataError(
+            f"{path} is not a finished fit ({str(error)[:200]}): resume its job, which trains it again."
+        ) from error
 
 
 def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

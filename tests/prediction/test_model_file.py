@@ -308,3 +308,11 @@ def test_arrays_that_are_not_the_networks_are_refused(tmp_path, what):
         }[what]
     )
     assert "its arrays are not those of the network" in refusal(forged(tmp_path, lambda header: None, arrays))
+
+
+def test_a_refusal_is_short_however_long_the_damage(tmp_path):
+    head = b'{"a": {"dtype": "' + b"x" * 100_000 + b'", "shape": [], "data_offsets": [0, 0]}}'
+    (tmp_path / "long.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    with pytest.raises(ModelFileError, match="is not a whole safetensors file") as caught:
+        model.load(tmp_path / "long.safetensors")
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
