@@ -1,7 +1,7 @@
 """A blend: finished runs averaged, with weights chosen on rows that their networks did not see.
 
-The weights are those of an ensemble's members (see ensemble.choose), and what the blend gains is told nested: the rows
-of each of FOLDS parts are answered with the weights that the other parts chose.
+What the blend gains is told nested: the rows of each of FOLDS parts are answered with the weights that the other parts
+chose.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pipeline.evaluation.ensemble_weights import blended, nested_out_of_fold
 from pipeline.evaluation.scores import EnsembleSummary, Score
 from pipeline.evaluation.statistics import paired_difference, wilson_interval
 from pipeline.jobs.cross_validation import CrossValidationOutcome, held_out_answers, write_tables
-from pipeline.jobs.ensemble import choose
 from pipeline.jobs.models import write_labels
 from pipeline.jobs.out_of_fold import OUT_OF_FOLD, TEST, OutOfFold, read_out_of_fold
 from pipeline.jobs.plan import SUBMITTED, FoldRows, Plan
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.driver import Bench
 
 FOLDS = 5
+STEPS = 20  # of the greedy choice: weights are multiples of a twentieth, or coarser
 NAME = "blend"
 ABOUT = (
     "A run's line is of its own answers to rows that its networks did not see; the last line of all of them, averaged "
@@ -100,7 +100,7 @@ class Blend(Plan):
         points = " to ".join(f"{100 * end:+.2f}" for end in (gain.low, gain.high))
         verdict = "more than chance" if gain.excludes_zero() else "no difference that these rows can show"
         return (
-            f"The blend gains {100 * gain.value:+.2f} points over {self.runs[best]}, the best run alone "
+            f"The blend: {100 * gain.value:+.2f} points against {self.runs[best]}, the best run alone "
             f"({alone[best].mean():.2%}; 95 % interval {points}, over rows, not over seeds): {verdict}."
         )
 
@@ -117,6 +117,24 @@ class Blend(Plan):
             "summary": asdict(summary),
             "fits": [],
         }
+
+
+def choose(views: np.ndarray, labels: np.ndarray) -> tuple[bool, np.ndarray]:
+    """Ensemble selection (Caruana et al. 2004): (False, weights (M,)) from views (M, 1, n, k): see nested_out_of_fold.
+
+    Greedy and with replacement, by rows that are right: likelihood would prefer the run that is surest of itself, as
+    label smoothing makes good runs modest.
+    """
+    counts, most, total = np.zeros(len(views)), -1, np.zeros(views.shape[2:])
+    kept = counts
+    for _ in range(STEPS):
+        right = [int(((total + each[0]).argmax(axis=1) == labels).sum()) for each in views]
+        best = int(np.argmax(right))
+        total += views[best, 0]
+        counts[best] += 1
+        if right[best] > most:
+            most, kept = right[best], counts.copy()
+    return False, kept / kept.sum()
 
 
 def blend_of(ids: Sequence[str], competition: Competition, ledger: Ledger) -> Blend:

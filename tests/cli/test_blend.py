@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.dataset import load
 from pipeline.errors import UsageError
-from pipeline.jobs.blend import Blend, blend_of
+from pipeline.jobs.blend import Blend, blend_of, choose
 from pipeline.jobs.out_of_fold import OutOfFold
 from pipeline.jobs.plan import JobOptions
 from pipeline.jobs.progress import RunLog
@@ -33,7 +33,7 @@ def test_a_blend_is_a_run_with_a_submission_a_report_and_answers(inkproof_here, 
     done = inkproof_here("blend", *two_runs)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "The blend gains" in said and "95 % interval" in said and "Weights: " in said
+    assert "The blend: " in said and "95 % interval" in said and "Weights: " in said
     (run,) = [run for run in Ledger(tmp_path / "runs").runs() if run.recipe["name"] == "blend"]
     folder = tmp_path / "runs" / run.id
     assert run.status == "finished" and run.results["holdout"]["rows"] == 433
@@ -90,6 +90,13 @@ def test_a_run_that_only_guesses_gets_no_weight_and_gains_nothing(tmp_path, monk
 
     monkeypatch.setattr("pipeline.jobs.blend.write_labels", lambda *arguments: None)
     outcome = Blend(competition=data, recipe=quick_recipe, runs=("good", "guess"), answers=answers).work(Bench())
-    assert outcome.summary.weights["good"] > 0.95
-    assert "+0.00 points over good" in outcome.summary.notes[0]
+    assert outcome.summary.weights["good"] >= 0.9
     assert "no difference that these rows can show" in outcome.summary.notes[0]
+
+
+def test_a_modest_run_that_is_right_outweighs_a_sure_one_that_is_wrong_more_often():
+    labels = np.arange(1000) % 10
+    modest, sure = np.full((1000, 10), 0.08), np.full((1000, 10), 1e-4)  # as label smoothing, and none, leave them
+    modest[np.arange(1000), labels] = 0.28
+    sure[np.arange(1000), np.where(np.arange(1000) < 900, labels, (labels + 1) % 10)] = 0.999
+    assert choose(np.stack([modest, sure])[:, None], labels)[1].tolist() == [1, 0]
