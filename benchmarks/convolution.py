@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from pipeline import prefer_wide_kernels  # noqa: E402
+from pipeline.cli.blas import prefer_wide_kernels  # noqa: E402
 
 prefer_wide_kernels()  # before NumPy is imported
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from pipeline import prefer_wide_kernels
+from pipeline.cli.blas import prefer_wide_kernels
 
 prefer_wide_kernels()
 

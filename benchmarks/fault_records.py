@@ -30,8 +30,8 @@ from safetensors.numpy import load_file
 from pipeline import dataset
 from pipeline.cli import main
 from pipeline.jobs import driver, plan_class
+from pipeline.jobs.bench import JobOptions
 from pipeline.jobs.driver import read_job, run_job
-from pipeline.jobs.plan import JobOptions
 from pipeline.jobs.progress import RunLog
 from pipeline.jobs.tuning.results import importances, ranked, trials_of
 from pipeline.jobs.tuning.study import DAMAGE, StudyStorage, storage_errors

@@ -54,7 +54,7 @@ def training(data: str, rounds: int, count: int | None) -> None:
 def matrix_peak(count: int | None) -> float:
     """Float32 operations a second in a 2048³ matrix product, the best of ten."""
     code = (
-        "from pipeline import prefer_wide_kernels as p; p()\n"
+        "from pipeline.cli.blas import prefer_wide_kernels as p; p()\n"
         "import numpy as np, time\n"
         "a = np.ones((2048, 2048), np.float32); c = a @ a; best = 9.0\n"
         "for _ in range(10):\n"
@@ -70,7 +70,7 @@ def predicting(rounds: int) -> None:
     """28,000 rows and one, through 784-512-10, here and in PyTorch: both in one process, one thread, in turns."""
     code = """
 import sys; sys.path[:0] = ["benchmarks"]
-from pipeline import prefer_wide_kernels; prefer_wide_kernels()
+from pipeline.cli.blas import prefer_wide_kernels; prefer_wide_kernels()
 import numpy as np, torch, time
 from pairs import clock, ratio
 from pipeline.nn.layers import Dense, ReLU

@@ -111,7 +111,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=5)
     chosen = parser.parse_args()
     if chosen.peer == "inkproof":
-        from pipeline import prefer_wide_kernels
+        from pipeline.cli.blas import prefer_wide_kernels
 
         prefer_wide_kernels()
     x, y = rows(chosen.data)

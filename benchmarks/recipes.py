@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from pipeline import prefer_wide_kernels  # noqa: E402
+from pipeline.cli.blas import prefer_wide_kernels  # noqa: E402
 
 prefer_wide_kernels()  # before NumPy is imported
 

@@ -15,7 +15,7 @@ import threading
 import warnings
 from pathlib import Path
 
-from pipeline.__init__ import prefer_wide_kernels
+from pipeline.cli.blas import prefer_wide_kernels
 
 ROOT = Path(__file__).parent.parent
 IMPORTED = [

@@ -15,8 +15,9 @@ from pipeline.errors import UsageError
 from pipeline.evaluation.robustness import corruptions, methods
 from pipeline.evaluation.robustness.condition_names import columns
 from pipeline.evaluation.robustness.conditions import condition
+from pipeline.jobs.bench import JobOptions
 from pipeline.jobs.driver import run_job
-from pipeline.jobs.plan import JobOptions, Outcome, Plan
+from pipeline.jobs.plan import Outcome, Plan
 from pipeline.jobs.progress import RunLog
 from pipeline.nn import layers
 from pipeline.nn.layers import Layer

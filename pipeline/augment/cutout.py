@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.checks import within
+from pipeline.errors import within
 
 
 class CutOut:

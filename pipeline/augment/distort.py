@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.checks import within
+from pipeline.errors import within
 from pipeline.nn.kernels import Array, kernel
 
 Shape = tuple[int, int, int]

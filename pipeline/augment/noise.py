@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.augment.pixels import as_floats
-from pipeline.checks import number, within
+from pipeline.errors import number, within
 from pipeline.nn.kernels import Array, kernel
 
 SIGMA_LIMIT = 2.0  # at σ = 2 three pixels of five are clipped to black or white: no picture is left

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.checks import whole_number, within
+from pipeline.errors import whole_number, within
 from pipeline.nn.kernels import Array, kernel
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.checks import within
+from pipeline.errors import within
 
 
 class Thickness:

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.augment.distort import warp
-from pipeline.checks import within
+from pipeline.errors import within
 
 STRAIGHT = 0.2  # standard deviation of the ink across its long axis over the one along it, at most
 UPRIGHT = 45.0  # degrees between the long axis and the vertical, at most

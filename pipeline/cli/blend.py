@@ -25,9 +25,9 @@ def command(ids: tuple[str, ...], submission: Path, quiet: bool, **data: Any) ->
     The runs are of the same data and were measured on the same rows, as runs of one --seed are. Without --data, the
     data are those of the first run. A blend is a run like others: it can be submitted, answered with, and blended.
     """
+    from pipeline.jobs.bench import JobOptions
     from pipeline.jobs.blend import blend_of
     from pipeline.jobs.driver import read_job, run_job
-    from pipeline.jobs.plan import JobOptions
     from pipeline.jobs.progress import RunLog
     from pipeline.report.ensemble import ensemble_terminal
     from pipeline.runs.ledger import Ledger

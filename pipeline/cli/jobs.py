@@ -15,8 +15,9 @@ from pipeline.errors import COMMAND, counted, without_password
 
 if TYPE_CHECKING:
     from pipeline.dataset import Competition
+    from pipeline.jobs.bench import JobOptions
     from pipeline.jobs.matrix import MatrixOutcome
-    from pipeline.jobs.plan import JobOptions, Plan
+    from pipeline.jobs.plan import Plan
     from pipeline.jobs.progress import RunLog
 
 Make = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
@@ -54,8 +55,8 @@ def open_job(context: click.Context, make: Make, kinds: str) -> Job:
         print(f"Inkproof: {doing}", flush=True)
 
     from pipeline.jobs import plan_class
+    from pipeline.jobs.bench import JobOptions
     from pipeline.jobs.driver import read_job
-    from pipeline.jobs.plan import JobOptions
     from pipeline.jobs.progress import RunLog
     from pipeline.training.parallel import cores
 

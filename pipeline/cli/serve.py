@@ -78,9 +78,9 @@ def _train_on_sample(runs: Path) -> Path:
     """A run of the main job on the embedded sample; gives its folder."""
     from pipeline.dataset import load
     from pipeline.dataset.sample import write
+    from pipeline.jobs.bench import JobOptions
     from pipeline.jobs.driver import run_job
     from pipeline.jobs.noise_levels import NoiseLevels
-    from pipeline.jobs.plan import JobOptions
     from pipeline.jobs.progress import RunLog
     from pipeline.training import recipe
     from pipeline.training.parallel import cores

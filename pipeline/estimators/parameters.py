@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from pipeline.checks import number, whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number, whole_number
 from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.nn.schedules import SCHEDULES

@@ -31,7 +31,7 @@ from pipeline.training.recipe import Recipe
 from pipeline.training.recipe_tables import Training
 
 if TYPE_CHECKING:
-    from pipeline.jobs.driver import Bench
+    from pipeline.jobs.bench import Bench
 
 FOLDS = 5
 STEPS = 20  # of the greedy choice: weights are multiples of a twentieth, or coarser

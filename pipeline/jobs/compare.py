@@ -11,7 +11,7 @@ from pipeline.errors import UsageError, counted
 from pipeline.evaluation.robustness.condition_names import DEFAULT, check_fit, columns
 from pipeline.evaluation.robustness.ladder import Ladders, climb
 from pipeline.evaluation.statistics import compare_to_baseline
-from pipeline.jobs.driver import Bench
+from pipeline.jobs.bench import Bench
 from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixPlan, MatrixResults
 from pipeline.jobs.models import trained_network
 from pipeline.nn.network import Network

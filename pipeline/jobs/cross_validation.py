@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,19 +22,20 @@ from pipeline.errors import UsageError
 from pipeline.evaluation.ensemble_weights import average_views, blended, nested_out_of_fold
 from pipeline.evaluation.leakage import data_warnings, suspicion
 from pipeline.evaluation.robustness.conditions import Condition
-from pipeline.evaluation.scores import EnsembleSummary, surest_mistakes
+from pipeline.evaluation.scores import EnsembleSummary, Score, surest_mistakes
 from pipeline.evaluation.statistics import Estimate, wilson_interval
-from pipeline.jobs.driver import Bench
-from pipeline.jobs.ensemble import EnsembleFold, FoldFits, choose, pseudo_labels, pseudo_sentence, views_sentence
+from pipeline.jobs.bench import Bench
+from pipeline.jobs.ensemble import EnsembleFold, choose, pseudo_labels, pseudo_sentence, views_sentence
 from pipeline.jobs.matrix import distorted_holdout
-from pipeline.jobs.models import views_of, write_labels
+from pipeline.jobs.models import save_model, views_of, write_labels
 from pipeline.jobs.plan import SUBMITTED, FoldRows, Outcome, Plan, fold_name
+from pipeline.prediction.confidence_threshold import measure, training_style
 from pipeline.runs.ledger.diff import save_holdout
 from pipeline.runs.run_folder import HeldOut, holdout_record, save_arrays, save_held_out
 from pipeline.seeds import Stream
 from pipeline.training import recipe as recipes
 from pipeline.training.recipe import Recipe
-from pipeline.training.task import SharedRows, TrainingTask
+from pipeline.training.task import SharedRows, TrainingResult, TrainingTask
 
 ENSEMBLE = "all together"  # its name among the scores
 MISTAKES_PICTURED = 12  # of each member and of the ensemble
@@ -228,3 +229,70 @@ def write_tables(folder: Path, summary: EnsembleSummary) -> None:
     storage.write_text(folder / "folds.csv", folds_csv(summary.scores))
     storage.write_text(folder / "table.md", ensemble_markdown(summary))
     save_figure(ensemble_figure(summary), folder / "folds")
+
+
+class FoldFits:
+    """What the fits of all folds are folded into: the ensemble's answers and, where they are final, model files."""
+
+    def __init__(self, plan: CrossValidation, bench: Bench, split: FoldRows, *, final: bool) -> None:
+        train = plan.competition.train
+        self.plan, self.split, self.final, self.models = plan, split, final, bench.folder / "models" / "final"
+        self.ensemble = EnsembleFold(
+            members=len(plan.members),
+            repeats=plan.repeats,
+            views=[view.name for view in plan.views],
+            classes=len(train.classes),
+            fold_rows=split.predicted,
+            test_rows=plan.competition.test.n + len(split.held_out),
+            pseudo_labels=plan.pseudo_label is not None,
+        )
+        self.first = split.predicted[0]  # rows of the first fold, which tell what its networks may be sure of
+        self.distorted, self.clean = np.zeros((2, len(self.first), len(train.classes)), np.float32)
+        self.style = training_style(train.images)
+        self.pictures: dict[str, Any] | None = None
+        self.waiting: list[tuple[TrainingTask, TrainingResult]] = []
+        self.record: list[dict[str, Any]] = []
+
+    def fold(self, task: TrainingTask, result: TrainingResult) -> None:
+        self.ensemble.add(task, result)
+        about = {"trained": task.trained, "repeat": task.repeat, "fold": task.fold, "file": task.file_name}
+        self.record.append({**about, "cpu_seconds": round(result.cpu_seconds, 1)})
+        tells = task.fold == task.repeat == 0
+        if tells:
+            self.distorted += result.probabilities[distorted_holdout(self.plan.seed).name][: len(self.first)]
+            self.clean += result.probabilities["clean"][: len(self.first)]
+        if self.final:
+            self.waiting.append((task, replace(result, probabilities={}, history=[])))
+            if not tells or task.member + 1 == len(self.plan.members):
+                self._save_models()
+
+    def _save_models(self) -> None:
+        """Write the models of fits that have none yet; what they may be sure of is known."""
+        if self.pictures is None:
+            members = np.float32(len(self.plan.members))
+            labels = self.split.labels[self.first]
+            self.pictures = measure(self.style, self.distorted / members, labels, self.clean / members)
+        for task, result in self.waiting:
+            save_model(self.plan.competition, task, result, self.pictures, self.models)
+        self.waiting.clear()
+
+    def scores(self) -> list[Score]:
+        """Each member's networks one by one on the rows that they did not see, without views and weights."""
+        count = self.plan.repeats * self.plan.folds
+        return [
+            self.score(name, plain == self.split.labels, networks=count, cpu_seconds=float(seconds) / count)
+            for name, plain, seconds in zip(
+                self.plan.names, self.ensemble.plain, self.ensemble.cpu_seconds, strict=True
+            )
+        ]
+
+    def score(self, name: str, right: np.ndarray, *, networks: int, cpu_seconds: float | None = None) -> Score:
+        """right (any, n): which rows were answered right."""
+        folds = range(self.plan.folds)
+        return Score(
+            name=name,
+            networks=networks,
+            by_fold=tuple(float(right[:, self.split.fold_of == fold].mean()) for fold in folds),
+            accuracy=float(right.mean()),
+            cpu_seconds=cpu_seconds,
+        )

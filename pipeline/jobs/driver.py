@@ -10,28 +10,24 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline import storage
-from pipeline.errors import COMMAND, DataError, InkproofError, UsageError
-from pipeline.jobs.plan import SUBMITTED, JobOptions, Outcome, Plan
+from pipeline.errors import COMMAND, InkproofError, UsageError
+from pipeline.jobs.bench import CHECKPOINTS, Bench, JobOptions
+from pipeline.jobs.plan import SUBMITTED, Outcome, Plan
 from pipeline.jobs.progress import RunLog
 from pipeline.report.page import write_report
 from pipeline.runs.ledger import Ledger
 from pipeline.runs.run_folder import git_commit, new_run_id, versions, write_record
 from pipeline.storage import FileLock
-from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, split_fingerprints, task_fingerprint
 from pipeline.training.environment import differences
-from pipeline.training.parallel import run_tasks
-from pipeline.training.task import SharedRows, TrainingResult, TrainingTask
 
 JOB = "job.json"
 IN_JOB = {"kind", "name", "content", "settings", "identity", "command", "submission", "source"}
-CHECKPOINTS = Path("checkpoints", "fits")  # so deep that `predict` and `serve` do not take them for models
 
 
 def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
@@ -48,7 +44,7 @@ def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
     run_id = _open_run(plan, options, ledger)
     folder = options.runs / run_id
     with _failure_recorded(ledger, folder, run_log):
-        outcome = plan.work(Bench(plan=plan, folder=folder, options=options, run_log=run_log))
+        outcome = plan.work(Bench(identity=plan.identity, folder=folder, options=options, run_log=run_log))
         record = {
             "id": run_id,
             **plan.record,
@@ -66,91 +62,6 @@ def run_job(plan: Plan, options: JobOptions, run_log: RunLog) -> Outcome:
     ledger.finish_run(run_id, record)
     shutil.rmtree((folder / CHECKPOINTS).parent, ignore_errors=True)
     return outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """What the driver hands to a plan's work: the run's folder, options, log, and training with checkpoints."""
-
-    plan: Plan
-    folder: Path
-    options: JobOptions
-    run_log: RunLog
-
-    def train(
-        self,
-        tasks: Sequence[TrainingTask],
-        shared: SharedRows,
-        fold: Callable[[TrainingTask, TrainingResult], None],
-        *,
-        title: str,
-    ) -> None:
-        """Train what has no checkpoint yet; fold(task, result) is called in the order of the tasks.
-
-        Each result is written as soon as it is there and dropped; one that comes before its turn is read again when
-        it is folded, so that sums do not depend on which fit ended first. Raises InkproofError for fits that failed,
-        when the others are done.
-        """
-        identity = self.plan.identity
-        data = json.dumps([identity["data"], identity["extra"]])
-        splits = split_fingerprints(shared)
-        fingerprints = {task.name: task_fingerprint(task, data=data, split=splits[task.split]) for task in tasks}
-        missing, turn, failures = [], 0, []
-        for task in tasks:
-            result = self._checkpoint(task, fingerprints[task.name])
-            if result is None:
-                missing.append(task)
-            elif not missing:
-                fold(task, result)
-                turn += 1
-        if len(missing) < len(tasks):
-            self.run_log.say(f"{len(tasks) - len(missing)} of {len(tasks)} fits are there already")
-        with closing(self._results(missing, shared, title)) as results:
-            for task, result in results:
-                if isinstance(result, str):
-                    failures.append(
-                        f"The fit {task.name} (recipe {task.recipe.name}, σ {task.sigma:g}) failed: {result}"
-                    )
-                    continue
-                save_checkpoint(self._path(task), result, fingerprints[task.name])
-                if not failures and task is tasks[turn]:
-                    fold(task, result)
-                    turn += 1
-        if failures:
-            raise InkproofError(
-                f"{' '.join(failures)} The other {len(tasks) - len(failures)} of {len(tasks)} fits are kept: the same "
-                f"command again, or --resume {self.folder.name}, trains only what is missing."
-            )
-        for task in tasks[turn:]:
-            fold(task, load_checkpoint(self._path(task), fingerprints[task.name]))
-
-    def _results(
-        self, tasks: Sequence[TrainingTask], shared: SharedRows, title: str
-    ) -> Iterator[tuple[TrainingTask, TrainingResult | str]]:
-        """Each task with its result, or why it has none, as soon as it ends."""
-        if not tasks:
-            return
-        options = self.options
-        with self.run_log.fits(title, tasks) as on_epoch:
-            how = {"jobs": options.jobs, "folder": self.folder / "history", "on_epoch": on_epoch}
-            if options.engine == "dask":
-                from pipeline.training.dask_cluster import run_tasks_on_cluster
-
-                yield from run_tasks_on_cluster(tasks, shared, scheduler=options.scheduler, **how)
-            else:
-                yield from run_tasks(tasks, shared, say=self.run_log.say, **how)
-
-    def _path(self, task: TrainingTask) -> Path:
-        return self.folder / CHECKPOINTS / f"{task.file_name}.safetensors"
-
-    def _checkpoint(self, task: TrainingTask, fingerprint: str) -> TrainingResult | None:
-        """The task's finished fit, None where there is no whole one."""
-        path = self._path(task)
-        try:
-            return load_checkpoint(path, fingerprint) if path.exists() else None
-        except DataError as error:
-            self.run_log.say(f"Trained again: {error}")
-            return None
 
 
 @contextmanager

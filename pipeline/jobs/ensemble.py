@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.evaluation.ensemble_weights import average_views, mixture_weights, views_help
-from pipeline.evaluation.scores import Score
 from pipeline.evaluation.statistics import mcnemar_exact
-from pipeline.jobs.driver import Bench
-from pipeline.jobs.matrix import distorted_holdout
-from pipeline.jobs.models import save_model
-from pipeline.jobs.plan import FoldRows
-from pipeline.prediction.confidence_threshold import measure, training_style
 from pipeline.training.task import TrainingResult, TrainingTask
-
-if TYPE_CHECKING:
-    from pipeline.jobs.cross_validation import CrossValidation
 
 
 class EnsembleFold:
@@ -68,73 +57,6 @@ class EnsembleFold:
     def plain_classes(self) -> np.ndarray:
         """(n,) class of each row by the plain average of all networks that did not see it, without views."""
         return self.by_member[:, 0].mean(axis=0).argmax(axis=1)
-
-
-class FoldFits:
-    """What the fits of all folds are folded into: the ensemble's answers and, where they are final, model files."""
-
-    def __init__(self, plan: CrossValidation, bench: Bench, split: FoldRows, *, final: bool) -> None:
-        train = plan.competition.train
-        self.plan, self.split, self.final, self.models = plan, split, final, bench.folder / "models" / "final"
-        self.ensemble = EnsembleFold(
-            members=len(plan.members),
-            repeats=plan.repeats,
-            views=[view.name for view in plan.views],
-            classes=len(train.classes),
-            fold_rows=split.predicted,
-            test_rows=plan.competition.test.n + len(split.held_out),
-            pseudo_labels=plan.pseudo_label is not None,
-        )
-        self.first = split.predicted[0]  # rows of the first fold, which tell what its networks may be sure of
-        self.distorted, self.clean = np.zeros((2, len(self.first), len(train.classes)), np.float32)
-        self.style = training_style(train.images)
-        self.pictures: dict[str, Any] | None = None
-        self.waiting: list[tuple[TrainingTask, TrainingResult]] = []
-        self.record: list[dict[str, Any]] = []
-
-    def fold(self, task: TrainingTask, result: TrainingResult) -> None:
-        self.ensemble.add(task, result)
-        about = {"trained": task.trained, "repeat": task.repeat, "fold": task.fold, "file": task.file_name}
-        self.record.append({**about, "cpu_seconds": round(result.cpu_seconds, 1)})
-        tells = task.fold == task.repeat == 0
-        if tells:
-            self.distorted += result.probabilities[distorted_holdout(self.plan.seed).name][: len(self.first)]
-            self.clean += result.probabilities["clean"][: len(self.first)]
-        if self.final:
-            self.waiting.append((task, replace(result, probabilities={}, history=[])))
-            if not tells or task.member + 1 == len(self.plan.members):
-                self._save_models()
-
-    def _save_models(self) -> None:
-        """Write the models of fits that have none yet; what they may be sure of is known."""
-        if self.pictures is None:
-            members = np.float32(len(self.plan.members))
-            labels = self.split.labels[self.first]
-            self.pictures = measure(self.style, self.distorted / members, labels, self.clean / members)
-        for task, result in self.waiting:
-            save_model(self.plan.competition, task, result, self.pictures, self.models)
-        self.waiting.clear()
-
-    def scores(self) -> list[Score]:
-        """Each member's networks one by one on the rows that they did not see, without views and weights."""
-        count = self.plan.repeats * self.plan.folds
-        return [
-            self.score(name, plain == self.split.labels, networks=count, cpu_seconds=float(seconds) / count)
-            for name, plain, seconds in zip(
-                self.plan.names, self.ensemble.plain, self.ensemble.cpu_seconds, strict=True
-            )
-        ]
-
-    def score(self, name: str, right: np.ndarray, *, networks: int, cpu_seconds: float | None = None) -> Score:
-        """right (any, n): which rows were answered right."""
-        folds = range(self.plan.folds)
-        return Score(
-            name=name,
-            networks=networks,
-            by_fold=tuple(float(right[:, self.split.fold_of == fold].mean()) for fold in folds),
-            accuracy=float(right.mean()),
-            cpu_seconds=cpu_seconds,
-        )
 
 
 def choose(views: np.ndarray, labels: np.ndarray) -> tuple[bool, np.ndarray]:

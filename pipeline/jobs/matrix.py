@@ -19,7 +19,7 @@ from pipeline.evaluation.robustness.condition_names import AttackColumn
 from pipeline.evaluation.robustness.conditions import Condition, DistortedHoldout
 from pipeline.evaluation.robustness.ladder import Ladders
 from pipeline.evaluation.statistics import Comparison, wilson_interval
-from pipeline.jobs.driver import Bench
+from pipeline.jobs.bench import Bench
 from pipeline.jobs.models import average_views, save_model
 from pipeline.jobs.plan import Outcome, Plan
 from pipeline.prediction.confidence_threshold import measure, training_style

@@ -18,7 +18,7 @@ from pipeline.evaluation.grid import Grid
 from pipeline.evaluation.leakage import data_warnings, suspicion
 from pipeline.evaluation.robustness.conditions import Condition
 from pipeline.evaluation.statistics import Comparison, cell_estimates, compare_to_baseline, paired_difference
-from pipeline.jobs.driver import Bench
+from pipeline.jobs.bench import Bench
 from pipeline.jobs.matrix import SPLIT, Matrix, MatrixOutcome, MatrixPlan, MatrixResults
 from pipeline.jobs.models import average_views, save_model, views_of, write_labels
 from pipeline.jobs.plan import SUBMITTED

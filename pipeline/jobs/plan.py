@@ -8,47 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from pipeline.dataset import Competition, Digits
 from pipeline.dataset.split import stratified_folds, stratified_holdout
-from pipeline.errors import COMMAND
-from pipeline.runs.run_folder import RUNS, data_record, rows_record
+from pipeline.jobs.bench import Bench
+from pipeline.runs.run_folder import data_record, rows_record
 from pipeline.seeds import Stream, generator
 from pipeline.training.environment import environment
 from pipeline.training.recipe import Recipe
 from pipeline.training.task import SharedRows, Split
 
-if TYPE_CHECKING:
-    from pipeline.jobs.driver import Bench
-
 INPUTS = ("competition", "recipe", "extra", "dropped", "answers")  # of a plan's fields, those that are no settings
-SUBMISSION = Path("submissions/submission.csv")
 SUBMITTED = "submission.csv"  # in the run folder: the run's own, which the driver copies to where it was asked for
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobOptions:
-    """How and where a job runs; results do not depend on it.
-
-    jobs: fits at the same time. engine: "processes" of this machine or "dask". scheduler: address of a Dask
-    scheduler; None starts one. runs: where run folders are. submission: where the submission goes. command: the
-    command line. resume: id of the run to go on with. source: the words of the command line that name the data.
-    """
-
-    jobs: int = 1
-    engine: str = "processes"
-    scheduler: str | None = None
-    runs: Path = RUNS
-    submission: Path = SUBMISSION
-    command: str = COMMAND
-    resume: str | None = None
-    source: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

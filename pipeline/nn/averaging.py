@@ -7,7 +7,7 @@ averaged with the weights that they belong to.
 
 import numpy as np
 
-from pipeline.checks import number, whole_number
+from pipeline.errors import number, whole_number
 
 
 class MovingAverage:

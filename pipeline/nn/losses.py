@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.checks import number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number
 from pipeline.nn.kernels import Array, Number, kernel
 from pipeline.nn.layers.activations import sigmoid
 from pipeline.nn.workspace import Pass

@@ -12,8 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
-from pipeline.checks import number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number
 from pipeline.nn.kernels import Array, Number, chunks, kernel
 from pipeline.nn.workspace import aligned
 

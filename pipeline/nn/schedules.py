@@ -7,8 +7,7 @@ Where a schedule takes `warmup`, the rate first climbs in equal steps from 0 (no
 import math
 from collections.abc import Sequence
 
-from pipeline.checks import number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number
 
 
 class Constant:

@@ -19,7 +19,7 @@ from pipeline.runs.run_folder import HELD_OUT, HeldOut, load_arrays
 
 
 def older_matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
-    """A main job or a comparison as the report sees it. Raises as page_data.run_data expects."""
+    """A main job or a comparison as the report sees it. Raises as read_run.run_data expects."""
     rows = load_arrays(folder / HELD_OUT, ("images", "labels", "classes"))
     levels = record.get("levels", {})
     if record.get("kind") == "compare":

@@ -19,9 +19,10 @@ from pipeline.evaluation.statistics import Estimate
 from pipeline.report.curves import figures
 from pipeline.report.ensemble import HEAD, lines, sentences
 from pipeline.report.figures import save_figure
-from pipeline.report.page_data import RunData, damage_told, read_record, run_data
+from pipeline.report.page_data import RunData, damage_told, read_record
 from pipeline.report.page_pictures import strips, worst_mistakes
 from pipeline.report.page_tables import confusion, tables
+from pipeline.report.read_run import run_data
 from pipeline.report.style import cell_colours
 from pipeline.report.summary import claim, verdicts
 from pipeline.report.tables import csv_text

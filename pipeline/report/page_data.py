@@ -101,23 +101,6 @@ def damage_told(folder: Path, record: Mapping[str, Any]) -> Iterator[None]:
         ) from error
 
 
-def run_data(folder: Path, record: Mapping[str, Any]) -> RunData:
-    """What the report shows of the run in `folder`. Raises DataError for a file that is missing or damaged."""
-    from pipeline.report.older_runs import older_matrix
-
-    kind = record.get("kind", "main")
-    with damage_told(folder, record):
-        for name in EVERY_RECORD:
-            _ = record[name]
-        if kind == "tune":
-            if "table" not in record:
-                raise ValueError(EARLIER.format("trials.csv and figures"))
-            return RunData(folder=folder, record=record, kind=kind)
-        if kind in ("folds", "blend"):
-            return _cross_validation(folder, record)
-        return (_matrix if "axes" in record else older_matrix)(folder, record)
-
-
 def matrix_data(folder: Path, record: Mapping[str, Any], grid: Grid, **more: Any) -> RunData:
     """A main job or a comparison, all of it that follows from its grid; `more`: the other fields."""
     return RunData(
@@ -135,7 +118,7 @@ def matrix_data(folder: Path, record: Mapping[str, Any], grid: Grid, **more: Any
     )
 
 
-def _matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
+def new_matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
     grid = load_grid(folder)
     return matrix_data(
         folder,
@@ -152,7 +135,7 @@ def _matrix(folder: Path, record: Mapping[str, Any]) -> RunData:
     )
 
 
-def _cross_validation(folder: Path, record: Mapping[str, Any]) -> RunData:
+def cross_validation(folder: Path, record: Mapping[str, Any]) -> RunData:
     if "summary" not in record:
         raise ValueError(EARLIER.format("table.md and folds.csv"))
     summary, rows, trained = EnsembleSummary.of(record["summary"]), load_held_out(folder), tuple(record["trained"])

@@ -32,8 +32,7 @@ import numpy as np
 
 from pipeline.augment import CHANGES, Chain
 from pipeline.augment.noise import NoiseOnShare
-from pipeline.checks import did_you_mean
-from pipeline.errors import RecipeError, UsageError
+from pipeline.errors import RecipeError, UsageError, did_you_mean
 from pipeline.evaluation.robustness.adversarial import AdversarialTraining
 from pipeline.nn.averaging import AVERAGES
 from pipeline.nn.layers import LAYERS, Layer

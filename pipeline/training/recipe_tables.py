@@ -9,8 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pipeline.augment.noise import check_sigma
-from pipeline.checks import did_you_mean, number, whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, did_you_mean, number, whole_number
 
 SMALL_DATA = 10_000  # rows; fewer get smaller batches
 SMALLEST_EPOCH = 50  # steps

@@ -18,8 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.checks import did_you_mean
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.training.recipe_tables import refuse_unknown
 
 KEYS = ("low", "high", "log", "step", "choices")

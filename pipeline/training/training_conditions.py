@@ -17,8 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.augment.noise import check_sigma
-from pipeline.checks import one_of
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, one_of
 from pipeline.evaluation.robustness.attacks import Ball
 from pipeline.training import recipe as recipes
 from pipeline.training.recipe import Recipe

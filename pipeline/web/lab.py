@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.augment.noise import gaussian
-from pipeline.checks import within
+from pipeline.errors import within
 from pipeline.evaluation.robustness.attacks import Ball, Target, ascend
 from pipeline.evaluation.robustness.warps import turned_back, warp
 from pipeline.nn.network import Network

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.checks import one_of, whole_number, within
 from pipeline.dataset import Competition
 from pipeline.dataset.split import stratified_holdout
-from pipeline.errors import InkproofError, UsageError
+from pipeline.errors import InkproofError, UsageError, one_of, whole_number, within
 from pipeline.nn.optimizers import OPTIMIZERS
 from pipeline.prediction.picture import style_of
 from pipeline.runs.run_folder import data_record

@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.dataset import load
 from pipeline.errors import UsageError
+from pipeline.jobs.bench import JobOptions
 from pipeline.jobs.blend import Blend, blend_of, choose
 from pipeline.jobs.out_of_fold import OutOfFold
-from pipeline.jobs.plan import JobOptions
 from pipeline.jobs.progress import RunLog
 from pipeline.runs.ledger import Ledger
 from pipeline.runs.run_folder import data_record

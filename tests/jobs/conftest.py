@@ -8,8 +8,8 @@ import pytest
 
 from pipeline import dataset
 from pipeline.jobs import driver
+from pipeline.jobs.bench import JobOptions
 from pipeline.jobs.driver import run_job
-from pipeline.jobs.plan import JobOptions
 from pipeline.jobs.progress import RunLog
 
 

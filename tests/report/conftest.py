@@ -11,8 +11,8 @@ import pytest
 from pipeline import dataset
 from pipeline.evaluation.grid import Grid
 from pipeline.jobs import plan_class
+from pipeline.jobs.bench import JobOptions
 from pipeline.jobs.driver import run_job
-from pipeline.jobs.plan import JobOptions
 from pipeline.jobs.progress import RunLog
 from pipeline.training import recipe
 

@@ -15,8 +15,9 @@ import pytest
 from pipeline import dataset
 from pipeline.errors import DataError, UsageError
 from pipeline.report.page import write_report
-from pipeline.report.page_data import read_record, run_data
+from pipeline.report.page_data import read_record
 from pipeline.report.page_pictures import data_uri, worst_mistakes
+from pipeline.report.read_run import run_data
 from pipeline.report.style import cell_colours
 
 KINDS = ("main", "compare", "folds", "tune")

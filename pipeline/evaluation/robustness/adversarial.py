@@ -3,7 +3,7 @@
 from numpy import ndarray
 from numpy.random import Generator
 
-from pipeline.checks import number, whole_number
+from pipeline.errors import number, whole_number
 from pipeline.evaluation.robustness.attacks import Ball, Target, ascend
 from pipeline.nn.network import Network
 

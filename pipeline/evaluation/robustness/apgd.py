@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from pipeline.checks import whole_number
+from pipeline.errors import whole_number
 from pipeline.evaluation.robustness.attacks import Ball, Target
 
 MOMENTUM = 0.75  # α of the paper

@@ -13,8 +13,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from pipeline.checks import number, one_of
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number, one_of
 from pipeline.nn.losses import check_labels
 from pipeline.nn.network import PREDICT_ROWS, Network
 from pipeline.nn.workspace import Pass

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from pipeline.checks import number, one_of
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number, one_of
 from pipeline.evaluation.robustness.attacks import check_rows
 from pipeline.nn.layers import BatchNorm, Conv2D, Dense, Flatten, Layer, ReLU
 from pipeline.nn.network import Network

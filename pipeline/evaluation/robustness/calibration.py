@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.checks import whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, whole_number
 
 SMALLEST = 1e-12  # a probability of exactly 0 has no logarithm
 TEMPERATURES = (0.05, 20.0)  # what is looked at

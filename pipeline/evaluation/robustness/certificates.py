@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.checks import number, whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number, whole_number
 from pipeline.nn.layers import Dense, Flatten
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass

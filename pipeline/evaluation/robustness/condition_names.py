@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.checks import one_of
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, one_of
 from pipeline.evaluation.grid import Axis
 from pipeline.evaluation.robustness.conditions import MOVES, Condition, condition
 from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, MNIST_C

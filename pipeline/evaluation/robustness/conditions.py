@@ -15,8 +15,7 @@ import numpy as np
 from pipeline.augment import Affine, Chain, Elastic, Thickness
 from pipeline.augment.noise import check_sigma, gaussian
 from pipeline.augment.pixels import as_floats
-from pipeline.checks import one_of
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, one_of
 from pipeline.evaluation.grid import Axis
 from pipeline.evaluation.robustness.corruptions import CORRUPTIONS, MNIST_C, check_severity, corrupt
 from pipeline.evaluation.robustness.warps import DIRECTIONS, FARTHEST_SHIFT, FARTHEST_TURN, TURNS, shift, turn

@@ -23,8 +23,7 @@ from scipy import ndimage
 
 from pipeline.augment.noise import gaussian
 from pipeline.augment.pixels import as_floats
-from pipeline.checks import one_of, whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, one_of, whole_number
 from pipeline.evaluation.robustness import overlays, warps
 
 ROWS = 1024  # pictures at once, so that memory does not grow with their number

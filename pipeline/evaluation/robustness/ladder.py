@@ -13,8 +13,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from pipeline.checks import number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number
 from pipeline.evaluation.robustness.apgd import APGD
 from pipeline.evaluation.robustness.attacks import Ball, attack, check_rows
 from pipeline.evaluation.robustness.bounds import proven

@@ -9,8 +9,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from pipeline.checks import number, one_of, whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number, one_of, whole_number
 from pipeline.evaluation.robustness.apgd import APGD
 from pipeline.evaluation.robustness.attacks import Ball, Target, ascend, lengths
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import storage
 from pipeline.errors import COMMAND
@@ -18,9 +18,6 @@ from pipeline.report.figures import save_figure
 from pipeline.training import recipe as recipes
 from pipeline.training.recipe import Recipe
 from pipeline.training.search_space import Parameter, put, reach
-
-if TYPE_CHECKING:
-    from pipeline.jobs.tuning.search import Search
 
 BEST = "best.toml"
 
@@ -75,16 +72,28 @@ def trials_csv(trials: Sequence[Trial], space: Sequence[Parameter]) -> str:
     return storage.csv_text(lines)
 
 
-def next_command(plan: Search, folder: Path, source: Mapping[str, str]) -> str:
+def next_command(folder: Path, source: Mapping[str, str], *, seed: int, holdout_share: float) -> str:
     """The main job with the best settings, on the very rows that were held out. source: the data options."""
     words = [*COMMAND.split(), "--recipe", (folder / BEST).as_posix(), "--noise", "0", "--repeats", "3"]
-    words += ["--seed", str(plan.seed), "--holdout", f"{plan.holdout_share:g}"]
+    words += ["--seed", str(seed), "--holdout", f"{holdout_share:g}"]
     words += [word for name, value in source.items() for word in (f"--{name.replace('_', '-')}", value)]
     return shlex.join(words)
 
 
-def write_all(plan: Search, folder: Path, results: SearchResults, shares: Mapping[str, float], follow: str) -> None:
-    """best.toml, trials.csv and the figures, into the run's folder. Raises StorageError."""
+def write_all(
+    folder: Path,
+    recipe: Recipe,
+    source: str | None,
+    results: SearchResults,
+    shares: Mapping[str, float],
+    *,
+    seed: int,
+    follow: str,
+) -> None:
+    """best.toml, trials.csv and the figures, into the run's folder. Raises StorageError.
+
+    source: text of the recipe's file; see best_toml. shares: importances. follow: the command that measures the best.
+    """
     best = results.best
     count = f"the best of {len(results.trials)} trials"
     figure = f"{100 * best.score.accuracy:.2f} % of {results.rows:,} rows in {results.folds} folds"
@@ -93,8 +102,8 @@ def write_all(plan: Search, folder: Path, results: SearchResults, shares: Mappin
         f"{folder.name}:\n{figure}; chosen by this very figure, so it is too high.\n"
         f"On rows that no trial has seen: {follow}"
     )
-    reached = f"{figure}, chosen as {count}, so too high (python main.py tune, seed {plan.seed})"
-    text = best_toml(plan.recipe_source, plan.recipe, best.values, about=about, reached=reached)
+    reached = f"{figure}, chosen as {count}, so too high (python main.py tune, seed {seed})"
+    text = best_toml(source, recipe, best.values, about=about, reached=reached)
     storage.write_text(folder / BEST, text)
     recipes.load(str(folder / BEST))
     storage.write_text(folder / "trials.csv", trials_csv(results.trials, results.space))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import optuna
 
 from pipeline.errors import InkproofError, without_password
-from pipeline.jobs.driver import Bench
+from pipeline.jobs.bench import Bench
 from pipeline.jobs.plan import FoldRows, Outcome, Plan
 from pipeline.jobs.tuning.artifacts import next_command, record_of, write_all
 from pipeline.jobs.tuning.results import SearchResults, Trial, importances, ranked, trials_of
@@ -102,8 +102,8 @@ class Search(Plan):
         with storage_errors(work.storage, *DAMAGE):
             results = self._results(work, trials_of(study, work))
             shares = importances(study, results.trials)
-        follow = next_command(self, bench.folder, bench.options.source)
-        write_all(self, bench.folder, results, shares, follow)
+        follow = next_command(bench.folder, bench.options.source, seed=self.seed, holdout_share=self.holdout_share)
+        write_all(bench.folder, self.recipe, self.recipe_source, results, shares, seed=self.seed, follow=follow)
         return SearchOutcome(folder=bench.folder, record=record_of(results), results=results, next=follow)
 
     def _resume(self, bench: Bench, work: TrialWork) -> optuna.Study:

@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import InkproofError
 from pipeline.evaluation.robustness.conditions import condition
-from pipeline.jobs.plan import JobOptions, fold_name
+from pipeline.jobs.bench import JobOptions
+from pipeline.jobs.plan import fold_name
 from pipeline.jobs.tuning.study import FOUND, REASON, RUN, StudyStorage, is_one_too_many, missing, quietly
 from pipeline.seeds import Stream
 from pipeline.training import Epoch

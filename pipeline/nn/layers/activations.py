@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from pipeline.checks import number
+from pipeline.errors import number
 from pipeline.nn.kernels import Array, kernel
 from pipeline.nn.layers.base import Backward, Layer
 from pipeline.nn.workspace import Pass

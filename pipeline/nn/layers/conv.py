@@ -12,8 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.checks import one_of, whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, one_of, whole_number
 from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.layers import winograd
 from pipeline.nn.layers.base import Backward, Layer, Shape

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from pipeline.checks import one_of, whole_number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, one_of, whole_number
 from pipeline.nn.initializers import INITIALIZERS
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.layers.blocks import from_blocks, to_blocks

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from pipeline.checks import number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number
 from pipeline.nn.kernels import Array, kernel
 from pipeline.nn.layers.base import Backward, Layer, Shape
 from pipeline.nn.workspace import Pass

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from pipeline.checks import number
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number
 from pipeline.nn.layers.base import Backward, Layer
 from pipeline.nn.layers.blocks import to_blocks
 from pipeline.nn.workspace import Pass

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.checks import number, one_of, whole_number, within
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, number, one_of, whole_number, within
 
 
 @pytest.mark.parametrize(
