@@ -18,6 +18,7 @@ import time
 import click
 
 import pipeline
+from pipeline.cli.blas import prefer_wide_kernels
 from pipeline.errors import COMMAND, InkproofError, UsageError
 
 # Name → the line in `python main.py --help`. The file is pipeline/cli/<name>.py, its object `command`.
@@ -95,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
             signal.signal(number, _stop)
             atexit.register(signal.signal, number, signal.SIG_IGN)  # Python's own end would make it deadly again
     try:
-        pipeline.prefer_wide_kernels()
+        prefer_wide_kernels()
         group.main(arguments, prog_name=COMMAND, standalone_mode=False)
         code = 0
     except BaseException as error:  # an import that is interrupted may raise anything

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 # Folders and files of pipeline/ whose code a trained network, or what is predicted with it, depends on.
-CODE = ("nn", "augment", "evaluation/robustness", "training", "dataset/split.py", "seeds.py", "checks.py")
+CODE = ("nn", "augment", "evaluation/robustness", "training", "dataset/split.py", "seeds.py")
 LIBRARIES = ("numpy", "scipy", "numba")
 
 
