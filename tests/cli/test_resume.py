@@ -10,7 +10,7 @@ import tomlkit
 
 from pipeline import dataset
 from pipeline.cli import main
-from pipeline.jobs import driver
+from pipeline.jobs import bench
 from pipeline.jobs.tuning import study, trials
 from pipeline.runs.ledger import Ledger
 
@@ -55,7 +55,7 @@ def type_in(tmp_path, monkeypatch, quick_recipe_file):
 def stop_after(count, monkeypatch):
     """Ctrl-C as soon as so many fits, or trials, have ended; gives the names of those that were done."""
     done = []
-    real_tasks, real_trial = driver.run_tasks, trials.one_trial
+    real_tasks, real_trial = bench.run_tasks, trials.one_trial
 
     def tasks(todo, *arguments, **named):
         for task, result in real_tasks(todo, *arguments, **named):
@@ -71,7 +71,7 @@ def stop_after(count, monkeypatch):
         done.append(real_trial(*arguments))
         return done[-1]
 
-    monkeypatch.setattr(driver, "run_tasks", tasks)
+    monkeypatch.setattr(bench, "run_tasks", tasks)
     monkeypatch.setattr(trials, "one_trial", trial)
     return done
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import storage
 from pipeline.errors import InkproofError, StorageError, UsageError
-from pipeline.jobs import PLANS, driver, plan_class
+from pipeline.jobs import PLANS, bench, driver, plan_class
 from pipeline.jobs.driver import read_job
 from pipeline.jobs.progress import RunLog
 from pipeline.runs.ledger import Ledger
@@ -42,7 +42,7 @@ def plans(sample, quick_recipe):
     return plan
 
 
-@pytest.mark.parametrize("kind", PLANS)
+@pytest.mark.parametrize("kind", sorted(PLANS.keys() - {"blend"}))  # which trains nothing: tests/cli/test_blend.py
 def test_every_job_leaves_a_record_a_report_and_a_finished_run(tmp_path, plans, do, kind):
     outcome = do(plans(kind), tmp_path, report=True)
     record = json.loads((outcome.folder / "run.json").read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def test_every_job_leaves_a_record_a_report_and_a_finished_run(tmp_path, plans, 
 def test_an_interrupted_job_trains_only_what_is_missing(tmp_path, plans, do, monkeypatch, kind):
     whole = do(plans(kind), tmp_path / "whole")
     trained = []
-    real = driver.run_tasks
+    real = bench.run_tasks
 
     def stops_after_two(tasks, *args, **kwargs):
         for task, result in real(tasks, *args, **kwargs):
@@ -68,7 +68,7 @@ def test_an_interrupted_job_trains_only_what_is_missing(tmp_path, plans, do, mon
             if len(trained) == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(driver, "run_tasks", stops_after_two)
+    monkeypatch.setattr(bench, "run_tasks", stops_after_two)
     with pytest.raises(KeyboardInterrupt):
         do(plans(kind), tmp_path)
     (run,) = Ledger(tmp_path / "runs").runs()
@@ -156,13 +156,13 @@ def test_a_damaged_job_is_a_sentence_when_resumed_and_passed_over_otherwise(tmp_
 
 
 def test_a_fit_that_fails_is_named_with_its_settings_and_the_others_are_kept(tmp_path, plans, do, monkeypatch):
-    plan, real = plans("compare"), driver.run_tasks
+    plan, real = plans("compare"), bench.run_tasks
 
     def fails(tasks, *args, **kwargs):
         for task, result in real(tasks, *args, **kwargs):
             yield task, "Training broke down in epoch 1." if task.name == "σ 0.2, repeat 1" else result
 
-    monkeypatch.setattr(driver, "run_tasks", fails)
+    monkeypatch.setattr(bench, "run_tasks", fails)
     with pytest.raises(InkproofError) as caught:
         do(plan, tmp_path)
     (run,) = Ledger(tmp_path / "runs").runs()
@@ -174,7 +174,7 @@ def test_a_fit_that_fails_is_named_with_its_settings_and_the_others_are_kept(tmp
             f"fits are kept: the same command again, or --resume {run.id}, trains only what is missing."
         )
     )
-    monkeypatch.setattr(driver, "run_tasks", real)
+    monkeypatch.setattr(bench, "run_tasks", real)
     assert do(plan, tmp_path, resume=run.id).folder.name == run.id
 
 
@@ -213,7 +213,7 @@ def test_a_run_that_the_ledger_does_not_know_as_finished_is_taken_up(tmp_path, p
     monkeypatch.undo()
     (folder,) = (tmp_path / "runs").glob("*/run.json")
     assert Ledger(tmp_path / "runs").run(folder.parent.name).status != "finished"
-    monkeypatch.setattr(driver, "run_tasks", None)  # nothing is trained again
+    monkeypatch.setattr(bench, "run_tasks", None)  # nothing is trained again
     assert do(plans("compare"), tmp_path).folder == folder.parent
     assert Ledger(tmp_path / "runs").run(folder.parent.name).status == "finished"
 
