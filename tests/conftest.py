@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from pipeline.training import recipe
 from pipeline.training.task import SharedRows, Split
 
 ROOT = Path(__file__).parent.parent
-COMPILING = "Compiling for this processor, once: some seconds …\n"  # said by whoever is first to train here
+COMPILING = re.compile(r"Compiling for this processor, once: \d+ s\n")  # said by whoever is first to train here
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs so; the programs that tests start would inherit it and never hear Ctrl-C.
@@ -115,7 +116,7 @@ def inkproof(tmp_path, tmp_path_factory):
     def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         texts = tmp_path_factory.mktemp("texts")
         done = commands.run(list(arguments), tmp_path, out=texts / "out", err=texts / "err", timeout=timeout)
-        done.stderr = done.stderr.replace(COMPILING, "")
+        done.stderr = COMPILING.sub("", done.stderr)
         return done
 
     return run
@@ -139,6 +140,6 @@ def inkproof_here(tmp_path, monkeypatch, capsys):
             for number, handler in before:
                 signal.signal(number, handler)
         out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(["main.py", *arguments], code, out, err.replace(COMPILING, ""))
+        return subprocess.CompletedProcess(["main.py", *arguments], code, out, COMPILING.sub("", err))
 
     return run

@@ -14,12 +14,13 @@ The first argument is a float array, and of its dtype are all scalars that meet 
 float32 work float64. Compiled code is kept in the user's cache folder, for each kind of processor its own.
 """
 
+import math
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ Array, Number = np.ndarray, np.floating  # short, because kernels take many of t
 CHUNK = 16_384  # numbers that the NumPy forms work on at a time: their scratch then stays in a core's cache
 
 LONGEST_WAIT = 60.0  # seconds for another process to compile; some network disks know no locks
+
+
+_compiling: list[float] = []  # seconds that each kernel of this process took, until say_compiled says them
 
 
 class Kernel:
@@ -52,12 +56,13 @@ class Kernel:
         numba = numba_or_none()
         if numba is None:
             return self.numpy_form
+        begin = time.perf_counter()
         with _one_process_at_a_time() as folder:
             if self._dispatcher is None:
                 self._dispatcher = _dispatcher(numba, self.loop, folder)
             self._dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
         if not self._dispatcher.stats.cache_hits:
-            _say_that_it_compiles()
+            _compiling.append(time.perf_counter() - begin)
         return self._dispatcher
 
 
@@ -130,6 +135,16 @@ def _one_process_at_a_time() -> Iterator[Path | None]:
         lock.release()
 
 
-@cache
-def _say_that_it_compiles() -> None:
-    print("Compiling for this processor, once: some seconds …", file=sys.stderr)
+def say_compiled() -> None:
+    """Say in a line how long this process has compiled, if it has; of several that did it together one says it."""
+    if not _compiling:
+        return
+    seconds = math.ceil(sum(_compiling))
+    _compiling.clear()
+    with _one_process_at_a_time() as folder, suppress(OSError):
+        if folder is not None:
+            said = folder / "said"
+            if said.exists() and time.time() - said.stat().st_mtime < LONGEST_WAIT:
+                return
+            said.touch()
+    print(f"Compiling for this processor, once: {seconds} s", file=sys.stderr)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 
 from pipeline.errors import DivergedError, UsageError
+from pipeline.nn.kernels import say_compiled
 from pipeline.nn.network import Network
 from pipeline.nn.workspace import Pass
 from pipeline.training.history import BestCheckpoint, Epoch
@@ -112,6 +113,7 @@ class _Fit:
         plan.optimizer.step(network.params, network.grads, rate)
         if hooks.average is not None:
             hooks.average.update(network.values, done)
+        say_compiled()
         return value, right
 
     def _rows(self, chosen: np.ndarray) -> np.ndarray:

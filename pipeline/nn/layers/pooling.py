@@ -73,7 +73,9 @@ def _largest(y: Array, x: Array, size: Array, stride: Array) -> None:
     """The largest number of each window of a block x; size, stride (2,) whole numbers."""
     for h, c, w in np.ndindex(y.shape[:3]):
         out = y[h, c, w]
-        out[:] = x[h * stride[0], c, w * stride[1]]
+        first = x[h * stride[0], c, w * stride[1]]
+        for k in range(out.size):  # out[:] = first takes seconds to compile
+            out[k] = first[k]
         for a, b in np.ndindex(size[0], size[1]):
             seen = x[h * stride[0] + a, c, w * stride[1] + b]
             for k in range(out.size):  # not a number stays so, as with np.maximum
@@ -96,8 +98,9 @@ def _to_largest(dx: Array, dy: Array, y: Array, x: Array, size: Array, stride: A
     dx[...] = 0
     rest = np.empty_like(dy[0, 0, 0])
     for h, c, w in np.ndindex(y.shape[:3]):
-        rest[:] = dy[h, c, w]
-        out = y[h, c, w]
+        gradient, out = dy[h, c, w], y[h, c, w]
+        for k in range(rest.size):
+            rest[k] = gradient[k]
         for a, b in np.ndindex(size[0], size[1]):
             seen, to = x[h * stride[0] + a, c, w * stride[1] + b], dx[h * stride[0] + a, c, w * stride[1] + b]
             for k in range(rest.size):
