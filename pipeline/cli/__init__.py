@@ -4,8 +4,6 @@ A command's file is imported only when the command is used: the first line of ou
 libraries that another command needs.
 """
 
-from __future__ import annotations
-
 import atexit
 import errno
 import importlib

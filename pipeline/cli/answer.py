@@ -1,7 +1,5 @@
 """`answer`: any rows answered by a finished run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """What commands that talk to Kaggle share: a question before something is sent, and a line while it is waited."""
 
-from __future__ import annotations
-
 import sys
 import time
 

@@ -1,7 +1,5 @@
 """`blend`: finished runs averaged."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """`check`: what Kaggle would not say about a submission."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`compare`: the full matrix."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`fetch`: the competition's files into the data folder."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

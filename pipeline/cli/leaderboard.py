@@ -1,7 +1,5 @@
 """`leaderboard`: where the score stands."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

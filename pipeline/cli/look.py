@@ -1,7 +1,5 @@
 """`look`: what the data are, before anything is trained."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

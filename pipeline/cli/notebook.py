@@ -1,7 +1,5 @@
 """`notebook`: the main job as a notebook on Kaggle."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

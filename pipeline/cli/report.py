@@ -1,7 +1,5 @@
 """`report`: a run as one HTML file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

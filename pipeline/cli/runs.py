@@ -1,7 +1,5 @@
 """`runs`: the ledger, listed, compared, exported."""
 
-from __future__ import annotations
-
 import sys
 import textwrap
 from collections.abc import Iterable

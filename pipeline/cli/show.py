@@ -1,7 +1,5 @@
 """`show`: what a recipe's training sees."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

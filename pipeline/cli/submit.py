@@ -1,7 +1,5 @@
 """`submit`: a submission sent once, and its score."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

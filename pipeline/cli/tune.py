@@ -1,7 +1,5 @@
 """`tune`: search a recipe's settings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

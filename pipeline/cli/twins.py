@@ -1,7 +1,5 @@
 """`twins`: the network against its reference implementation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

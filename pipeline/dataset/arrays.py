@@ -1,7 +1,5 @@
 """MNIST as it is handed round elsewhere: four IDX files, or one npz archive in Keras' layout."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

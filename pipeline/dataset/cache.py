@@ -10,8 +10,6 @@ the version of this code), so a changed file simply has another entry. An entry 
 An entry that does not match its hashes, to the last byte, is as good as none.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Which column of a CSV holds the label, which the id, and which are pixels."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ It takes what the csv module takes (quotes, any line end) and sets the rules tha
 - every row has as many cells as the header; blank lines may only stand at the end.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import time

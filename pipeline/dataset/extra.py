@@ -1,7 +1,5 @@
 """Labelled rows from elsewhere, to train on beside a competition's own, and rows of its own not to train on."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from math import isqrt
 from pathlib import Path

@@ -1,7 +1,5 @@
 """train.csv, test.csv and, where it is there, sample_submission.csv → a Competition."""
 
-from __future__ import annotations
-
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing

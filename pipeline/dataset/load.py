@@ -1,7 +1,5 @@
 """Find what lies at a path, and read it with the reader that fits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace

@@ -7,8 +7,6 @@ cells, anything wrong) raises NotPlain inside this module, and exact.py reads th
 cell, and either understands it or names the first bad cell.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ Every fifth row of each class is a test row, which leaves 1,442 to train on. The
 no random numbers, so the files are the same bytes on every machine.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

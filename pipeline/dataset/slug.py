@@ -1,7 +1,5 @@
 """Which competition on Kaggle a data folder belongs to: its slug, kept beside the files that `fetch` brought."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

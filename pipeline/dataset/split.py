@@ -1,7 +1,5 @@
 """Stratified splits: every part holds the classes in the proportions of the whole."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.errors import DataError, UsageError

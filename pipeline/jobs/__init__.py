@@ -12,8 +12,6 @@ models.py            model files, test-time augmentation, the submission
 progress.py          what a job says while it runs
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A finished run's answers to any rows: its networks, with the weights and views that its submission was made with."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What a job works with: its options, the run's folder and log, and training in an engine, with checkpoints."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing

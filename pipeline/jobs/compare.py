@@ -1,7 +1,5 @@
 """The comparison: every training condition × repeats against every test condition, on the same holdout rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property

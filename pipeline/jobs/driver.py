@@ -5,8 +5,6 @@ plan ── open the run folder and the ledger's entry, or those of the same job
      ── report, then run.json, then the ledger: a run is finished only when all of it is there
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import time

@@ -1,7 +1,5 @@
 """The ensemble of a cross-validation: what its networks said, and what is chosen from it on out-of-fold rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A look at the data before training: what is found, its page, and the list of labels that are probably wrong."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

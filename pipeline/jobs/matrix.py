@@ -3,8 +3,6 @@
 The main job and the comparison are both such a matrix.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What every job does with its trained networks: model files, test-time augmentation, the submission."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a finished run said of labelled rows that its networks did not see, and of the test rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

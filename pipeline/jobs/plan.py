@@ -4,8 +4,6 @@ A kind of job is one subclass of Plan, which trains through the Bench that the d
 lock, checkpoints, resume, engine, progress and report belong to every job.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace

@@ -3,8 +3,6 @@
 The client waits for ever on a server that says nothing, so every call here has a limit.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -5,8 +5,6 @@ common: the HTTP status, or the words that stand for it. Nothing that it wrote i
 addresses (which are signed) and anything that may be a key are taken out.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

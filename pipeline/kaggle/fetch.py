@@ -4,8 +4,6 @@ Everything happens in a staging folder beside the target; only files that are wh
 The staging folder stays after a failure, so that the client can go on where it stopped.
 """
 
-from __future__ import annotations
-
 import shutil
 import zipfile
 import zlib

@@ -1,7 +1,5 @@
 """Where a score stands on a competition's public leaderboard."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

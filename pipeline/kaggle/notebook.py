@@ -3,8 +3,6 @@
 Notebook format 4.5 (nbformat), and kernel-metadata.json as `kaggle kernels push` reads it.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import zipfile

@@ -4,8 +4,6 @@ It is MNIST's own split (the first 60,000 pictures to train, the last 10,000 to 
 shuffled the same 70,000: figures of the two are comparable, submissions are not.
 """
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ Both are measured when it is trained and kept in its file, under PICTURES in `ab
 rows distorted as by strangers' hands: on the rows as they are, a network is right far more often than in the world.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """An ensemble's forward and backward pass: networks of one shape go through each layer in one matrix product."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

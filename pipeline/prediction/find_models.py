@@ -1,7 +1,5 @@
 """Where trained networks lie: the newest run, and the model files in a run's folder."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Inside a network: which hidden units spoke for an answer, what its filters made of a picture, what it finds alike."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

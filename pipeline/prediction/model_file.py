@@ -5,8 +5,6 @@ one JSON text, `inkproof`, with the fields that `save` gives it and `sha256`, th
 one of them is checked when loading.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

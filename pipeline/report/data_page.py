@@ -1,7 +1,5 @@
 """What `look` says of the data: for the terminal, and as one self-contained page with pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Run folders without a grid.npz, as earlier versions left them: their networks and checkpoints are evaluated again."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

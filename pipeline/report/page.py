@@ -3,8 +3,6 @@
 page.html is the template and page.css its look; this file brings them together with what the run holds.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

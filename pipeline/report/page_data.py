@@ -1,7 +1,5 @@
 """What the report shows of a run: its record, and the arrays that the job left in the run folder."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

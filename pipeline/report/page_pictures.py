@@ -1,7 +1,5 @@
 """The report's pictures, as PNGs inside the page: the surest mistakes, and what each test condition looks like."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

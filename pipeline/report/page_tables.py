@@ -1,7 +1,5 @@
 """The report's tables as records: the page draws from them, and each is a CSV file beside it."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One look for every figure: the same colour and marker for the same model everywhere."""
 
-from __future__ import annotations
-
 from typing import Any
 
 # Okabe & Ito, Color Universal Design (2008), told apart with every common colour blindness. Yellow is

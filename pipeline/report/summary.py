@@ -1,7 +1,5 @@
 """The verdicts of a whole matrix in plain words: one sentence for each way of training, which names its conditions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from pipeline.evaluation.statistics import FEWEST_REPEATS, Comparison

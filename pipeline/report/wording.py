@@ -1,7 +1,5 @@
 """The sentences around a table or figure: which data, what the interval covers, what can be claimed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from pipeline.evaluation.grid import Grid

@@ -1,7 +1,5 @@
 """The run folder, runs/<id>/: its name, and what every job writes about itself and its holdout."""
 
-from __future__ import annotations
-
 import platform
 import secrets
 import subprocess

@@ -3,8 +3,6 @@
 A file holds the result, the fingerprint of all that it follows from (task, rows, split, code), and a checksum.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """What the bytes of a result depend on besides its task and rows: the code that trains, libraries, matrix kernels."""
 
-from __future__ import annotations
-
 import hashlib
 import platform
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What training looks back at: its epochs, the best of them, and whether to go on."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The fit loop: rows and a network in, a trained network and its history out."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator

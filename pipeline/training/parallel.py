@@ -3,8 +3,6 @@
 A failed fit does not take the others with it; a worker process that is killed costs the time of its own work.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

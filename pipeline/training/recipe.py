@@ -17,8 +17,6 @@ The classes themselves say what they take: a key that is not an argument is refu
 out of range by the class that would use it.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """The tables of a recipe that hold plain values, checked: [training] and [run]."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real

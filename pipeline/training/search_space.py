@@ -10,8 +10,6 @@ Whole numbers as low and high give whole numbers; a decimal point in one of them
 quotation marks ("schedule.peak") mean the same.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping

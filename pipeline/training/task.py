@@ -4,8 +4,6 @@ Predictions under changed pictures, attacks, their sanity checks and certificate
 trained the network, so that the network need not travel.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -11,8 +11,6 @@
 All of them leave the network, its first weights, the rows and the number of steps as they are.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Any
 

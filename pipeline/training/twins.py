@@ -1,7 +1,5 @@
 """The network and its reference implementation (nn/reference), trained side by side on the same rows."""
 
-from __future__ import annotations
-
 import time
 import tracemalloc
 from collections.abc import Callable

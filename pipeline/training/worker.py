@@ -4,8 +4,6 @@ Standard input: pieces of work, each a length and a pickle; its end, when the pa
 died, is the end of this process, in the middle of an import as well. Standard output: a pickle for each piece.
 """
 
-from __future__ import annotations
-
 import mmap
 import os
 import pickle

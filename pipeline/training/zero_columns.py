@@ -5,8 +5,6 @@ all come last, and a dense layer can leave them off (layers/dense.py): they add 
 gradients of their weights are exactly zero. This pays for rows that nothing else changes: noise leaves no zeros.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """A picture → what the API says of it: prediction's Answer, and with `explain` what led there."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

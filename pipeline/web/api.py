@@ -1,7 +1,5 @@
 """The API's routes: /api/predict, /api/lab, /api/inside, /api/corrections, /api/trainings, /api/models, /healthz."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

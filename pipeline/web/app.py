@@ -1,7 +1,5 @@
 """create_app: the page, the API, and what holds for every answer: headers, limits, errors as JSON."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """What visitors put right: pictures with their true labels, in one SQLite file on this machine."""
 
-from __future__ import annotations
-
 import csv
 import io
 import sqlite3

@@ -1,7 +1,5 @@
 """How large a request may be, and how many may come."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Which networks the page asks: loaded once, and named."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The API in the terms of OpenAPI 3.1: openapi.json, and in it what depends on networks and limits."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ object that holds either under "image", with the options beside it. Options of t
 query. What is wrong with any of it becomes a UsageError or DataError of one sentence.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

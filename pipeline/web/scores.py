@@ -1,7 +1,5 @@
 """How many of the pictures that visitors put right each loaded network reads rightly."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The application behind waitress: several threads, one process, an address that is free or a sentence."""
 
-from __future__ import annotations
-
 import errno
 import gc
 import json

@@ -5,8 +5,6 @@ with the server. The fits are those of pipeline.training, one thread each, and t
 one computes.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 import queue

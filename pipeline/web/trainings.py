@@ -1,7 +1,5 @@
 """Trainings that visitors started: each a process of its own, its events, and its end when the visitor leaves."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import secrets

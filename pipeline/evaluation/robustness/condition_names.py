@@ -7,8 +7,6 @@
 all else                  one column, as robustness.conditions and robustness.methods read it
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The truth lies between the two lines. Above: APGD at each ε, and FMN's distance
 no ε. Below: CROWN's certificates. The attacked pictures are shown to the other networks too (transfer).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Artifacts of a search: the new recipe, the table of all trials, the figures, its record."""
 
-from __future__ import annotations
-
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Hyperparameter search as a job: rows held out and folds laid, trials until there are enough, the best as a recipe."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets

@@ -3,8 +3,6 @@
 Optuna is imported by this package alone, and only when a search runs.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

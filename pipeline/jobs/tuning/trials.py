@@ -1,7 +1,5 @@
 """Trials: a recipe's accuracy over the folds, epoch by epoch, and as many of them as were asked for, in any process."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 from collections.abc import Callable, Iterator, Sequence

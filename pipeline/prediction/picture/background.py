@@ -7,8 +7,6 @@ light ink on dark) larger than any stroke wipes the ink away and leaves lamp and
 a shadow, so it is fitted to the strokes once they are roughly known.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which of the ink is the digit: without frames, ruled lines, specks and what reaches in from the edge."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Nothing of a file is trusted: its bytes and the size that its header states are 
 decoded, only the formats below are tried, and whatever the decoder trips over becomes one DataError.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import os

@@ -4,8 +4,6 @@ MNIST's recipe (LeCun, Bottou, Bengio & Haffner 1998, section III-A): the longer
 with anti-aliasing, the aspect kept, the centre of mass moved to the centre of 28 × 28.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

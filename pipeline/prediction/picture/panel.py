@@ -1,7 +1,5 @@
 """A card on a table, a canvas on a page, a drawn box: the part of the picture that the digit stands on."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

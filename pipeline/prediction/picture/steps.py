@@ -1,7 +1,5 @@
 """Any picture of a digit, step by step, into the form that the network was trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Ledger: runs and submissions, written and read by several processes at once."""
 
-from __future__ import annotations
-
 import json
 import math
 import shutil

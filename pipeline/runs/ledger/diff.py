@@ -1,7 +1,5 @@
 """What changed between two runs, and whether the difference is more than chance."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

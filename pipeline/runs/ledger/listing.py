@@ -1,7 +1,5 @@
 """The ledger as rows: filtered, sorted, and written as CSV or JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict

@@ -3,8 +3,6 @@
 mlflow-skinny is an extra: it is imported when an export is asked for, and nowhere else.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import datetime

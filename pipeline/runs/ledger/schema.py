@@ -4,8 +4,6 @@ A file's `PRAGMA user_version` says how many of MIGRATIONS it has seen; a new fi
 change a table, change it here and append a script that brings an older file to it.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import suppress
 
