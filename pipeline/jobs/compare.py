@@ -81,9 +81,10 @@ class ComparePlan(MatrixPlan):
     def work(self, bench: Bench) -> MatrixOutcome:
         matrix, baseline = self.matrix, self.baseline_name
         train_rows, holdout_rows = self.holdout(self.holdout_share)
+        ways, tests = counted(len(matrix.rows), "training condition"), counted(len(matrix.columns), "test condition")
         bench.run_log.say(
-            f"{bench.folder.name}: {len(matrix.rows)} training conditions × {self.repeats} repeats on "
-            f"{len(matrix.columns)} test conditions of {len(holdout_rows):,} rows"
+            f"{bench.folder.name}: {ways} × {counted(self.repeats, 'repeat')} on {tests} of "
+            f"{counted(len(holdout_rows), 'row')}"
         )
         # Two folders down: for `predict` and `serve` these are networks of no main job.
         results = MatrixResults(self, holdout_rows, bench, models=bench.folder / "fits" / "models")
