@@ -39,7 +39,8 @@ from pipeline.jobs.tuning.trials import TrialWork
 from pipeline.prediction import model_file
 from pipeline.prediction.picture.files import FORMATS, decode
 from pipeline.report.page import write_report
-from pipeline.report.page_data import read_record, run_data
+from pipeline.report.page_data import read_record
+from pipeline.report.read_run import run_data
 from pipeline.runs.ledger import Ledger, listing
 from pipeline.training import recipe as recipes
 from pipeline.training.checkpoint import _checksum, load_checkpoint

@@ -21,7 +21,8 @@ def server():
         running.archive = archive()
         threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield running
-        assert "CONNECT" not in running.calls, "the client tried to leave the machine"
+        left = [call for call in running.calls if call.startswith("CONNECT")]
+        assert not left, f"the client tried to leave the machine: {left}"
         running.released.set()
         running.shutdown()
 

@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_CONNECT(self) -> None:
-        self.server.calls.append("CONNECT")
+        self.server.calls.append(f"CONNECT {self.path} {self.headers.get('User-Agent')}")
         self._send(403, b"")
 
     def do_POST(self) -> None:
