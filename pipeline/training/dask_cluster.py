@@ -196,6 +196,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
             with suppress(Exception):
                 WorkerProcess().do(_work_for, (address, folder), None)
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # for the end, where silence_logs is over
     here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
     with (
         tempfile.TemporaryDirectory(prefix="inkproof-", ignore_cleanup_errors=True) as folder,
