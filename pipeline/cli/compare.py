@@ -91,7 +91,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     about["ladders"] = outcome.ladders
     found = (outcome.grid, outcome.comparisons, outcome.findings)
     job.run_log.result(terminal_matrix(*found, attacks=outcome.attacks, **about))
-    say_repeats(job, outcome, given["find"])
+    say_repeats(outcome, given["find"])
     print(f"Report: {outcome.folder / 'report.html'}")
 
 

@@ -154,7 +154,7 @@ def _introduce(competition: Competition, run_log: RunLog, *, asked: bool) -> Non
     )
 
 
-def say_repeats(job: Job, outcome: MatrixOutcome, points: float | None) -> None:
+def say_repeats(outcome: MatrixOutcome, points: float | None) -> None:
     """How many repeats would find a difference of so many points on clean rows, where that was asked."""
     from pipeline.report.wording import repeats_notes
 

@@ -99,7 +99,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     outcome = run_job(job.plan, job.options, job.run_log)
     job.run_log.result(_results(job, outcome))
     if job.plan.kind == "main":
-        say_repeats(job, outcome, given["find"])
+        say_repeats(outcome, given["find"])
     job.run_log.say(f"It took {time.perf_counter() - begin:.0f} s.")
     say_what_next(job, outcome.folder)
 

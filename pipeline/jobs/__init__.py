@@ -1,7 +1,8 @@
 """What a command runs: one driver, and a plan for each kind of job.
 
 plan.py              what a job is: settings, identity, rows
-driver.py            run folder, ledger, lock, checkpoints, resume, engine, report: for every job
+driver.py            run folder, ledger, lock, resume, report: for every job
+bench.py             what a plan works with: options, run folder, log, training in an engine with checkpoints
 matrix.py            ways of training × test conditions, folded into a grid
 noise_levels.py      the main job; compare.py, cross_validation.py and tuning/ are the other plans
 blend.py             finished runs averaged; out_of_fold.py reads what they said

@@ -4,12 +4,10 @@ What the blend gains is told nested: the rows of each of FOLDS parts are answere
 chose.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from pipeline.errors import UsageError, counted
 from pipeline.evaluation.ensemble_weights import blended, nested_out_of_fold
 from pipeline.evaluation.scores import EnsembleSummary, Score
 from pipeline.evaluation.statistics import paired_difference, wilson_interval
+from pipeline.jobs.bench import Bench
 from pipeline.jobs.cross_validation import CrossValidationOutcome, held_out_answers, write_tables
 from pipeline.jobs.models import write_labels
 from pipeline.jobs.out_of_fold import OUT_OF_FOLD, TEST, OutOfFold, read_out_of_fold
@@ -29,9 +28,6 @@ from pipeline.runs.run_folder import holdout_record, save_arrays, save_held_out
 from pipeline.seeds import Stream, generator
 from pipeline.training.recipe import Recipe
 from pipeline.training.recipe_tables import Training
-
-if TYPE_CHECKING:
-    from pipeline.jobs.bench import Bench
 
 FOLDS = 5
 STEPS = 20  # of the greedy choice: weights are multiples of a twentieth, or coarser

@@ -88,15 +88,16 @@ class NoiseLevels(MatrixPlan):
         # Where the level is known before, nothing has to wait: a single network then trains beside its own check.
         known = self.final_tasks(self.known_level[0]) if self.known_level else []
         bench.train([*self.matrix_tasks(), *known], shared, fold, title="Training at each noise level")
+        grid = results.grid_fold.grid()
+        level, because = choose_level(self, grid)
         if not known:
-            level, _ = choose_level(self, results.grid_fold.grid())
             bench.run_log.say(f"Training the submission's networks on all {train.n:,} rows at {level_name(level)}")
             bench.train(self.final_tasks(level), shared, fold, title="Training on all rows")
         for again in range(1, TRIES):
             if final.fallen:
                 bench.train(final.tasks_again(again), shared, fold, title="Training again with another seed")
         final.settle()
-        return self._finish(bench, results, final)
+        return self._finish(bench, results, final, grid, level, because)
 
     def final_tasks(self, level: float) -> list[TrainingTask]:
         """The submission's networks: the repeats trained on all rows, which predict the test rows under all views."""
@@ -115,11 +116,11 @@ class NoiseLevels(MatrixPlan):
             for repeat in range(self.repeats)
         ]
 
-    def _finish(self, bench: Bench, results: MatrixResults, final: _FinalFits) -> MatrixOutcome:
+    def _finish(
+        self, bench: Bench, results: MatrixResults, final: _FinalFits, grid: Grid, level: float, because: str
+    ) -> MatrixOutcome:
         """Tables, figure, models; the submission last."""
-        views, grid = self.matrix.views, results.grid_fold.grid()
-        level, because = choose_level(self, grid)
-        name = level_name(level)
+        views, name = self.matrix.views, level_name(level)
         notes = [VIEWS_NOTE.format(", ".join(view.name for view in views))] if views else []
         right = grid.averaged[grid.trained_index(name), 0] == grid.labels
         doubt = suspicion(right.mean(), len(right))
