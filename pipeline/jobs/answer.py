@@ -36,7 +36,7 @@ class Voter:
 def voters_of(path: Path) -> list[Voter]:
     """The networks in a model file, or in the run folder `path` with the weights that the run chose; they add up to 1.
 
-    A blend has those of its runs, which lie beside it. Of a comparison, whose networks are no team, the first answers.
+    A blend has those of its runs, which lie beside it. A comparison's networks are no team: they are named one by one.
     Raises UsageError, DataError or ModelFileError.
     """
     record = read_record(path) if (path / "run.json").exists() else {}

@@ -181,7 +181,7 @@ def _ladders(ladders: Ladders, run: RunData) -> Figure:
         "proves at the ε that were given, drawn back to the one before; more may be so than is proven. The truth lies "
         f"between the two. First repeat of each, {ladders.clean.shape[1]:,} holdout rows."
     )
-    label = "ε, units of the [0, 1] pixel scale (no pixel changes by more than ε)"
+    label = "ε, units of the [0, 1] pixel scale\n(no pixel changes by more than ε)"
     return panels(run, [Panel("Attacked and proven", label, "rows still read rightly (%)", lines)], caption)
 
 

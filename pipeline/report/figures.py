@@ -94,7 +94,7 @@ def accuracy_figure(
         axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel("accuracy on the holdout (%)")
         axes.set_xlabel(x_label, parse_math=False)
-        axes.set_title(warning, loc="left", fontsize=10, color="#A00000", weight="bold", parse_math=False)
+        axes.set_title(warning, loc="left", fontsize=8, color="#A00000", weight="bold", parse_math=False)
         _set_x_ticks(axes, x)
         handles, names = axes.get_legend_handles_labels()
         order = sorted(range(len(series)), key=lambda position: -series[position].value[-1])
